@@ -36,7 +36,8 @@ test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU and TensorRT; withou
 	  echo "make: no NVIDIA driver here (nvidia-smi): TensorRT is not installed, tests are skipped"; \
 	else \
 	  extra=gpu; nvidia-smi | grep -q "CUDA Version: 12" && extra=gpu-cuda12; \
-	  $(BIN)/python -m pip install --disable-pip-version-check -e ".[$$extra]" || \
+	  $(BIN)/python -m pip show -q onnxruntime-gpu 2> /dev/null || \
+	    $(BIN)/python -m pip install --disable-pip-version-check -e ".[$$extra]" || \
 	    echo "make: TensorRT can't be installed (see above): its tests are skipped" >&2; \
 	fi
 	@{ timeout 120 $(BIN)/ounce runtimes || echo "ounce runtimes ended with exit code $$?"; \

@@ -16,11 +16,11 @@ CUDA = "CUDAExecutionProvider"
 class StandIn(ort.InferenceSession):  # type: ignore[misc]
     """A session on the CPU that says it is on a GPU."""
 
-    def __init__(self, content: bytes, options: Any, providers: list[Any]) -> None:
+    def __init__(self, content: bytes, options: Any, providers: list[Any], **more: Any) -> None:
         [(name, _)] = providers
         assert name == CUDA
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "0")
-        super().__init__(content, options, providers=["CPUExecutionProvider"])
+        super().__init__(content, options, providers=["CPUExecutionProvider"], **more)
 
     def get_providers(self) -> list[str]:
         return [CUDA]

@@ -105,6 +105,14 @@ def test_an_error_that_sticks_ends_the_process_and_another_does_not(runtime: Apa
     assert runtime.n_restarts == 1
 
 
+def test_a_call_that_finds_the_gpu_taken_costs_no_process(runtime: ApartRuntime) -> None:
+    model = runtime.load(PATH, b"one")
+    with pytest.raises(ApartError, match=r"^a load has its memory$"):
+        model.run(wish(bad.DOWN))
+    assert model.run(wish(bad.ANSWER)) == bad.ANSWER
+    assert runtime.n_restarts == 0
+
+
 def test_a_call_that_hangs_is_ended() -> None:
     runtime = ApartRuntime(bad.BadRuntime, Limits(run_s=0.2))
     model = runtime.load(PATH, b"one")

@@ -53,9 +53,38 @@ def test_a_model_that_kills_the_next_process_is_left_out_of_the_one_behind(
     wait_until(lambda: not runtime._is_starting.is_set(), lambda: None)
     clock.now_s += 1.0
     answers_again(model)
-    with pytest.raises(ApartError, match=r"did not come back: .*exit code 6"):
-        killer.run(wish(bad.ANSWER))
+    for _ in range(2):
+        with pytest.raises(ApartError, match=r"did not come back: .*exit code 6"):
+            killer.run(wish(bad.ANSWER))
     assert runtime.n_restarts == 2
+    (tmp_path / "mark").unlink()
+    with pytest.raises(ApartError, match="exit code 3"):
+        model.run(wish(bad.EXIT))
+    clock.now_s += 2.0
+    answers_again(killer)  # it is left out of that one alone
+    assert runtime.n_restarts == 3
+
+
+def test_a_model_that_finds_no_room_comes_back_once_there_is_some(
+    runtime: ApartRuntime, tmp_path: Path
+) -> None:
+    large = runtime.load(PATH, f"room:{tmp_path / 'mark'}".encode())
+    model = runtime.load(PATH, b"one")
+    with pytest.raises(ApartError, match="exit code 3"):
+        model.run(wish(bad.EXIT))
+    answers_again(model)
+    with pytest.raises(ApartError, match=r"did not come back: .*out of memory"):
+        large.run(wish(bad.ANSWER))
+    (tmp_path / "mark").unlink()
+    answers_again(large)
+    assert runtime.n_restarts == 1
+
+
+def test_models_that_kill_the_process_keep_no_other_from_it(runtime: ApartRuntime) -> None:
+    for _ in range(2):
+        with pytest.raises(ApartError, match="exit code 4"):
+            runtime.load(PATH, b"crash")
+    assert runtime.load(PATH, b"one").run(wish(bad.ANSWER)) == bad.ANSWER
 
 
 def test_a_runtime_that_is_closed_starts_nothing_more(runtime: ApartRuntime) -> None:

@@ -24,7 +24,9 @@ def with_providers(names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_onnx_runtime_without_cuda_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with_providers(["CPUExecutionProvider"], monkeypatch)
-    with pytest.raises(RuntimeAbsentError, match=r"without CUDA; install onnxruntime-gpu"):
+    with pytest.raises(
+        RuntimeAbsentError, match=r"without CUDA; .* \"onnxruntime-gpu\[cuda,cudnn\]"
+    ):
         OnnxCudaRuntime()
 
 
@@ -37,7 +39,10 @@ def test_a_session_that_went_to_the_cpu_is_refused(monkeypatch: pytest.MonkeyPat
     with_providers([PROVIDER], monkeypatch)
     asked: dict[str, Any] = {}
 
-    def session(content: bytes, options: Any, providers: list[Any]) -> SimpleNamespace:
+    def session(
+        content: bytes, options: Any, providers: list[Any], enable_fallback: int
+    ) -> SimpleNamespace:
+        assert enable_fallback == 0
         key = "session.disable_cpu_ep_fallback"
         [(name, own)] = providers
         asked.update(own, provider=name, fallback=options.get_session_config_entry(key))
@@ -75,6 +80,37 @@ def failing(text: str, monkeypatch: pytest.MonkeyPatch, after: int = 1) -> Loade
     model = OnnxCudaRuntime().load(Path("m.onnx"), b"model")
     assert shapes == [(1, 4)]  # the load makes the first call
     return model
+
+
+def test_a_library_that_is_absent_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_providers([PROVIDER], monkeypatch)
+    library = tmp_path / "capi/libonnxruntime_providers_cuda.so"
+    library.parent.mkdir()
+    library.write_bytes(b"no library")
+    monkeypatch.setattr(ort, "__file__", str(tmp_path / "__init__.py"))
+    with pytest.raises(RuntimeAbsentError, match=r"providers_cuda\.so: .*\[cuda,cudnn\]"):
+        OnnxCudaRuntime()
+
+
+@pytest.mark.parametrize(
+    ("text", "has_no_room"),
+    [
+        ("CUDA failure 2: out of memory ; GPU=0", True),
+        ("BFCArena: Failed to allocate memory for requested buffer of size 9", True),
+        ("CUDA failure 100: no CUDA-capable device is detected ; GPU=-1", False),
+    ],
+)
+def test_a_gpu_that_makes_no_session_is_told_and_the_model_is_not_refused(
+    text: str, has_no_room: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def session(*given: Any, **named: Any) -> Any:
+        raise RuntimeError(text)
+
+    with_providers([PROVIDER], monkeypatch)
+    monkeypatch.setattr(ort, "InferenceSession", session)
+    with pytest.raises(CudaError, match=text) as found:
+        OnnxCudaRuntime().load(Path("m.onnx"), b"model")
+    assert (found.value.is_out_of_memory, found.value.is_sticky) == (has_no_room, not has_no_room)
 
 
 def test_a_gpu_that_is_found_broken_by_a_load_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,11 +10,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from ounce_edge.models.runtimes.base import Inputs, LoadedModel, TensorSignature
+from ounce_edge.models.runtimes.base import (
+    Inputs,
+    LoadedModel,
+    RuntimeDownError,
+    TensorSignature,
+)
 from ounce_edge.models.runtimes.tensorrt.cuda import CudaError
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
-ANSWER, CRASH, STICK, OUT_OF_MEMORY, HANG, EXIT, RELEASE, LOCK = range(8)
+ANSWER, CRASH, STICK, OUT_OF_MEMORY, HANG, EXIT, RELEASE, LOCK, DOWN = range(9)
 _LIMIT_S = 60.0
 _is_loading, _is_released = threading.Event(), threading.Event()
 """Of the file `slow`: its load ends once a call has seen that it began."""
@@ -38,6 +43,8 @@ class BadModel:
             time.sleep(600)
         if wish == LOCK:
             hang_with_the_lock()
+        if wish == DOWN:
+            raise RuntimeDownError("a load has its memory")
         if wish == EXIT:
             os._exit(3)
         if wish == RELEASE and _is_loading.wait(_LIMIT_S):
@@ -49,8 +56,9 @@ class BadModel:
 
 
 class BadRuntime:
-    """Loads bad models; a file `refuse` is refused, one `once:PATH` kills when it is loaded a
-    second time, and of one `linger` a thread is left that never ends."""
+    """Loads bad models; a file `refuse` is refused, one `once:PATH` kills while that file is there,
+    which its first load makes, likewise `room:PATH` finds no room, and of one `linger` a thread is
+    left that never ends."""
 
     name = "bad 1"
     threads = 1
@@ -66,10 +74,12 @@ class BadRuntime:
             _is_loading.set()
             if not _is_released.wait(_LIMIT_S):
                 raise ArtifactError(f"{path}: no call came meanwhile")
-        if content.startswith(b"once:"):
+        if content.startswith((b"once:", b"room:")):
             mark = Path(content[5:].decode())
             if mark.exists():
-                os._exit(6)
+                if content.startswith(b"once:"):
+                    os._exit(6)
+                raise CudaError("cudaMalloc", "cudaErrorMemoryAllocation", "out of memory")
             mark.touch()
         return BadModel()
 

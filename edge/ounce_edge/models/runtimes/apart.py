@@ -9,7 +9,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from ounce_schemas.errors import ArtifactError, OunceError, RuntimeAbsentError
 
 from ounce_edge.models.runtimes.apart_child import ApartError, Child
-from ounce_edge.models.runtimes.apart_model import ApartModel
+from ounce_edge.models.runtimes.apart_model import ApartModel, KeptModel
 from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime
 
@@ -28,20 +27,9 @@ __all__ = ["ApartError", "ApartRuntime", "Limits"]
 logger = logging.getLogger(__name__)
 
 _MOST_PAUSE_S = 60.0
-
-
-@dataclass
-class _Kept:
-    """What is loaded anew in another process."""
-
-    path: Path
-    content: bytes
-    process: int = 0
-    """Number of the process that holds it; 0: none."""
-    why_not: str = ""
-    """Why it did not come back."""
-    kills: bool = False
-    """Whether a process died of its load: it is left out of others."""
+_PATIENCE_S = 5.0
+"""Of a load: a few models that kill the process keep no other from the GPU, nor a worker from its
+start."""
 
 
 class ApartRuntime:
@@ -67,12 +55,12 @@ class ApartRuntime:
         """Of whoever loads a model or starts a process; taken before the other lock."""
         self._lock = threading.RLock()
         """Of whoever calls. It is never held while a model loads."""
-        self._is_closed = False
+        self._closed = threading.Event()
         self._is_starting = threading.Event()
         self._numbers = count(1)
         self._gone = deque[int]()
         """Models that nothing holds any more."""
-        self._models: dict[int, _Kept] = {}
+        self._models: dict[int, KeptModel] = {}
         self._child: Child | None = None
         self._n_started = 0
         self._pause_s = self._not_before_s = self._started_at_s = 0.0
@@ -128,7 +116,7 @@ class ApartRuntime:
                 return None
 
     def load(self, path: Path, content: bytes) -> LoadedModel:
-        """As `Runtime` says. A process that is being started is waited for.
+        """As `Runtime` says. A process that is being started, or soon will be, is waited for.
 
         Raises:
             ArtifactError: the runtime does not take the model.
@@ -136,10 +124,10 @@ class ApartRuntime:
         """
         with self._loads:
             if self._child is None or self._child.is_over:
-                self._check_pause()
+                self._check_pause(_PATIENCE_S)
                 self._is_starting.set()
                 self._restart()
-            number, kept = next(self._numbers), _Kept(path, content)
+            number, kept = next(self._numbers), KeptModel(path, content)
             with self._lock:
                 self._forget()
                 self._models[number] = kept
@@ -178,13 +166,16 @@ class ApartRuntime:
             if self._child is None or self._child.is_over:
                 self._check_pause()
                 self._is_starting.set()
-                threading.Thread(target=self._try_restart, name="apart", daemon=True).start()
+                self._beside(self._try_restart)
                 raise self._starting()
             self._forget()
             child, kept = self._alive(), self._models.get(number)
             if kept is None:
                 raise RuntimeError("the model was unloaded")
             if kept.process != child.number:
+                if not kept.is_tried and kept.left_out_of != child.number:
+                    kept.is_tried = True
+                    self._beside(self._try_again, number, kept)
                 raise ApartError(f"{kept.path} did not come back: {kept.why_not}")
             return child.ask(self._limits.run_s, what, number, *more)
 
@@ -206,7 +197,7 @@ class ApartRuntime:
     def close(self) -> None:
         """End the process; there is no other one."""
         with self._lock:
-            self._is_closed = True
+            self._closed.set()
             if self._child is not None and not self._child.is_over:
                 self._child.end()
 
@@ -218,12 +209,19 @@ class ApartRuntime:
             raise ApartError(f"the process of {self._name} is not there")
         return self._child
 
-    def _check_pause(self) -> None:
-        if self._is_closed:
-            raise ApartError(f"{self._name} is closed")
+    def _check_pause(self, most_s: float = 0.0) -> None:
+        """Wait for a pause of at most so many seconds; a longer one is an error."""
         wait_s = self._not_before_s - self._clock()
+        if 0 < wait_s <= most_s:
+            self._closed.wait(wait_s)
+            wait_s = 0.0
+        if self._closed.is_set():
+            raise ApartError(f"{self._name} is closed")
         if wait_s > 0:
             raise ApartError(f"the process of {self._name} is started again in {wait_s:.1f} s")
+
+    def _beside(self, target: Callable[..., None], *arguments: Any) -> None:
+        threading.Thread(target=target, args=arguments, name="apart", daemon=True).start()
 
     def _try_restart(self) -> None:
         try:
@@ -231,6 +229,15 @@ class ApartRuntime:
                 self._restart()
         except (ApartError, OunceError) as e:
             logger.warning("%s", e)
+
+    def _try_again(self, number: int, kept: KeptModel) -> None:
+        """Load a model that did not come back, unless it is there by this time, or unloaded."""
+        try:
+            with self._loads:
+                if number in self._models and kept.process != self._n_started:
+                    self._bring_back(number, kept)
+        finally:
+            kept.is_tried = False
 
     def _restart(self) -> None:
         """Another process, with all models, unless one is there by this time."""
@@ -242,21 +249,22 @@ class ApartRuntime:
             with self._lock:
                 models = list(self._models.items())
             for number, kept in models:
-                if not kept.kills:
+                if kept.left_out_of != self._n_started:
                     self._bring_back(number, kept)
         finally:
             self._is_starting.clear()
 
-    def _bring_back(self, number: int, kept: _Kept) -> None:
+    def _bring_back(self, number: int, kept: KeptModel) -> None:
         was_there = self.pid is not None
         try:
             self._load(number, kept)
         except (ArtifactError, RuntimeError) as e:
             kept.why_not = str(e)
-            kept.kills = was_there and self.pid is None
+            if was_there and self.pid is None:
+                kept.left_out_of = self._n_started + 1
             logger.warning("%s did not come back: %s", kept.path, e)
 
-    def _load(self, number: int, kept: _Kept) -> Any:
+    def _load(self, number: int, kept: KeptModel) -> Any:
         child = self._alive()
         found = child.load(self._limits.load_s, "load", number, str(kept.path), kept.content)
         with self._lock:
@@ -279,7 +287,7 @@ class ApartRuntime:
         self._pause_s = min(max(2 * self._pause_s, 1.0), _MOST_PAUSE_S)
         self._n_started += 1
         with self._lock:
-            if self._is_closed:  # meanwhile
+            if self._closed.is_set():  # meanwhile
                 raise ApartError(f"{self._name} is closed")
             self._child = Child(self._make, self._n_started, f"the process of {self._name}")
         name, threads = self._child.answer(self._limits.start_s)

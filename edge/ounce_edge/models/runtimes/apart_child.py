@@ -28,7 +28,7 @@ def _end_all() -> None:
 
 
 class ApartError(RuntimeDownError):
-    """A call whose process died, broke or did not answer; or is not there yet."""
+    """A call whose process died, broke, did not answer or is busy; or is not there yet."""
 
 
 class Child:
@@ -80,7 +80,7 @@ class Child:
         Raises:
             EngineAbsentError: the model has no engine yet.
             ArtifactError: the model is refused.
-            ApartError: the process is over.
+            ApartError: the process is over, or can't answer now.
             RuntimeError: the call failed; the next one may do.
         """
         return self._talk(self._calls, limit_s, message)
@@ -135,6 +135,8 @@ class Child:
                 raise EngineAbsentError(value)
             if kind is Kind.FAILED:
                 raise RuntimeError(value)
+            if kind is Kind.DOWN:
+                raise ApartError(value)
             self.end()
             if kind is Kind.ABSENT:
                 raise RuntimeAbsentError(value)

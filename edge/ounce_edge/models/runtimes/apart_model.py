@@ -1,6 +1,8 @@
-"""A model in a process of its own."""
+"""A model in a process of its own, and what brings it back."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +12,22 @@ from ounce_edge.models.runtimes.base import Inputs, TensorSignature
 
 if TYPE_CHECKING:
     from ounce_edge.models.runtimes.apart import ApartRuntime
+
+
+@dataclass
+class KeptModel:
+    """What is loaded anew in another process."""
+
+    path: Path
+    content: bytes
+    process: int = 0
+    """Number of the process that holds it; 0: none."""
+    why_not: str = ""
+    """Why it did not come back."""
+    left_out_of: int = 0
+    """Number of the process behind one that died of its load."""
+    is_tried: bool = False
+    """Whether a thread loads it again."""
 
 
 class ApartModel:

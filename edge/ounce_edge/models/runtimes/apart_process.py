@@ -13,7 +13,12 @@ from typing import Any
 
 from ounce_schemas.errors import ArtifactError, OunceError
 
-from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel, Runtime
+from ounce_edge.models.runtimes.base import (
+    EngineAbsentError,
+    LoadedModel,
+    Runtime,
+    RuntimeDownError,
+)
 from ounce_edge.models.runtimes.parent import end_with_parent
 
 
@@ -36,6 +41,8 @@ class Kind(Enum):
     """The model can't be loaded until its engine is built."""
     FAILED = auto()
     """The call failed; the next one may do."""
+    DOWN = auto()
+    """No input is at fault; a later call may do."""
     ABSENT = auto()
     """There is no such runtime here. The process ends."""
     BROKEN = auto()
@@ -86,6 +93,8 @@ def _answer(runtime: Runtime, models: dict[int, LoadedModel], message: Any) -> t
         return Kind.NO_ENGINE, str(e)
     except ArtifactError as e:
         return Kind.REFUSED, str(e)
+    except RuntimeDownError as e:
+        return Kind.DOWN, str(e)
     except Exception as e:  # runtimes raise many types
         is_broken = getattr(e, "is_sticky", False)
         return Kind.BROKEN if is_broken else Kind.FAILED, f"{type(e).__name__}: {e}"

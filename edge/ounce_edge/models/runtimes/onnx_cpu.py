@@ -89,7 +89,12 @@ def load_session(
     """
     options.add_session_config_entry(_EXTERNAL_FOLDER, _NOWHERE)
     try:
-        session = ort.InferenceSession(content, options, providers=[(provider, dict(of_provider))])
+        session = ort.InferenceSession(
+            content,
+            options,
+            providers=[(provider, dict(of_provider))],
+            enable_fallback=0,  # else it tries the CPU, and tells what came of that
+        )
     except Exception as e:  # ONNX Runtime raises a type of its own for each status code
         reason = " ".join(str(e).split())
         if "external data" in reason.lower():

@@ -1,21 +1,24 @@
 """ONNX Runtime on an NVIDIA GPU, through CUDA. No engine has to be built."""
 
+import ctypes
+import io
 import logging
 import re
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
-from ounce_schemas.errors import RuntimeAbsentError
+from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel
 from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
 from ounce_edge.models.runtimes.gpu_memory import find_own_memory
 from ounce_edge.models.runtimes.onnx_cpu import load_session
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, find_cuda
+from ounce_edge.models.runtimes.tensorrt.cuda import OUT_OF_MEMORY, Cuda, CudaError, find_cuda
 from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, take_device, used_bytes
 
 logger = logging.getLogger(__name__)
@@ -27,24 +30,27 @@ _OPTIONS = {
     "arena_extend_strategy": "kSameAsRequested",  # else memory doubles
 }
 _DTYPES: dict[str, Any] = {"FP32": np.float32, "UINT8": np.uint8}
-_FAILURE = re.compile(r"CUDA failure (\d+)")
-_OUT_OF_MEMORY = 2
-"""The one error of a call after which the process can go on."""
+_LIBRARY = "capi/libonnxruntime_providers_cuda.so"
+_INSTALL = 'pip install "onnxruntime-gpu[cuda,cudnn]"'
+_FAILURE = re.compile(r"CUDA failure \d+")
+_NO_ROOM = re.compile(r"CUDA failure 2\b|Failed to allocate memory")
+"""Errors after which the process can go on."""
 
 
 class OnnxCudaRuntime:
     """The CUDA execution provider. A model of which an operator would run on the CPU is refused.
 
     Raises:
-        RuntimeAbsentError: the installed ONNX Runtime has no CUDA.
+        RuntimeAbsentError: the installed ONNX Runtime has no CUDA, or CUDA's libraries are absent.
     """
 
     def __init__(self) -> None:
         if _PROVIDER not in ort.get_available_providers():
             raise RuntimeAbsentError(
                 f"onnxruntime-cuda: onnxruntime {ort.__version__} is installed without CUDA; "
-                "install onnxruntime-gpu in its place, and run on a machine with an NVIDIA GPU"
+                f"uninstall it, {_INSTALL}, and run on a machine with an NVIDIA GPU"
             )
+        _load_libraries()
         self._cuda: Cuda | None = None
         self._read_joules: Callable[[], float] | None = None
         self._read_own_bytes: Callable[[], int] | None = None
@@ -85,13 +91,19 @@ class OnnxCudaRuntime:
 
         Raises:
             ArtifactError: ONNX Runtime can't run all of it on the GPU.
-            CudaError: the GPU is broken.
+            CudaError: the GPU has too little memory, or is broken.
         """
         options = ort.SessionOptions()
         options.log_severity_level = 3  # errors only
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        model = _CudaModel(load_session(path, content, options, _PROVIDER, _OPTIONS))
+        try:
+            model = _CudaModel(load_session(path, content, options, _PROVIDER, _OPTIONS))
+        except ArtifactError as e:
+            failed = _cuda_error(e)
+            if failed is None:
+                raise
+            raise failed from e
         try:  # CUDA's libraries start in the first call, for which no message waits
             model.run(_one_item(model))
         except CudaError:
@@ -99,6 +111,33 @@ class OnnxCudaRuntime:
         except Exception as e:  # of any type: an item of zeros may be none
             logger.info("%s: the first call, of zeros, fails: %s", path, e)
         return model
+
+
+def _load_libraries() -> None:
+    """Load what CUDA's packages bring, where the system's loader does not look for it.
+
+    Raises:
+        RuntimeAbsentError: a library is absent.
+    """
+    with redirect_stdout(io.StringIO()):  # what it does not find is told below
+        ort.preload_dlls()
+    library = Path(ort.__file__).parent / _LIBRARY
+    try:
+        if library.exists():
+            ctypes.CDLL(str(library))
+    except OSError as e:
+        raise RuntimeAbsentError(
+            f"onnxruntime-cuda: a library does not load: {e}; {_INSTALL}, and NVIDIA's driver"
+        ) from e
+
+
+def _cuda_error(error: Exception) -> CudaError | None:
+    """What CUDA says in an error of ONNX Runtime; None where it says nothing."""
+    text = " ".join(str(error).split())
+    if _NO_ROOM.search(text):
+        return CudaError("ONNX Runtime", OUT_OF_MEMORY, text)
+    found = _FAILURE.search(text)
+    return None if found is None else CudaError("ONNX Runtime", found[0], text)
 
 
 def _one_item(model: LoadedModel) -> Inputs:
@@ -119,7 +158,7 @@ class _CudaModel:
         try:
             return self._inner.run(inputs)
         except Exception as e:  # ONNX Runtime raises a type of its own for each status code
-            found = _FAILURE.search(str(e))
-            if found is None or int(found[1]) == _OUT_OF_MEMORY:
+            failed = _cuda_error(e)
+            if failed is None or failed.is_out_of_memory:
                 raise
-            raise CudaError("ONNX Runtime", found[0], " ".join(str(e).split())) from e
+            raise failed from e

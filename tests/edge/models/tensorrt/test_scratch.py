@@ -2,11 +2,15 @@
 TensorRT are fakes: an engine writes over all of its scratch memory, which has to be there."""
 
 import ctypes
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from ounce_edge.models.runtimes.base import RuntimeDownError
+from ounce_edge.models.runtimes.tensorrt import engine
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
@@ -104,6 +108,32 @@ def test_a_gpu_without_room_for_scratch_memory_of_a_loads_own_has_it_use_the_sha
     bench.leave(BUFFERS_BYTES + 8999)
     second = bench.load(9000)
     for model in (first, second, first):
+        np.testing.assert_array_equal(model.run(pixels(3)), wanted)
+
+
+def test_calls_do_not_wait_long_for_a_load_that_uses_the_shared(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = bench.load(9000)
+    wanted = first.run(pixels(3))
+    bench.leave(BUFFERS_BYTES + 8999)
+    begun, released = threading.Event(), threading.Event()
+
+    def compile_size(n_items: int) -> None:
+        begun.set()
+        assert released.wait(60)
+
+    bench.trt.compile = compile_size
+    monkeypatch.setattr(engine, "_PATIENCE_S", 0.05)
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(bench.load, 9000)
+        assert begun.wait(60)
+        for act in (lambda: first.run(pixels(3)), lambda: first.gpu_times_ms(3, 1)):
+            with pytest.raises(RuntimeDownError, match="the load of another model"):
+                act()
+        released.set()
+        second = loading.result()
+    for model in (first, second):
         np.testing.assert_array_equal(model.run(pixels(3)), wanted)
 
 

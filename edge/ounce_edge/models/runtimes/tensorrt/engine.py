@@ -1,7 +1,8 @@
 """An engine in GPU memory: batches are padded to few sizes, each of which becomes a CUDA graph."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import ArtifactError
 
-from ounce_edge.models.runtimes.base import Inputs, TensorSignature
+from ounce_edge.models.runtimes.base import Inputs, RuntimeDownError, TensorSignature
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.bucket import Bucket, Loaded
 from ounce_edge.models.runtimes.tensorrt.buffers import Buffer
@@ -24,6 +25,9 @@ from ounce_edge.models.runtimes.text_bytes import encode_texts
 
 logger = logging.getLogger(__name__)
 
+_PATIENCE_S = 0.5
+"""Of a call: a load without scratch memory of its own may compile for minutes, and the worker's
+other calls wait behind this one."""
 _TEXT_DIMENSIONS = 2
 """Of an item, uint8: texts, and their bytes one after the other. Images have three."""
 _DATATYPES = {"float32": "FP32", "uint8": "UINT8"}
@@ -110,6 +114,7 @@ class EngineModel:
 
         Raises:
             ValueError: an input is absent, or has another type or shape.
+            RuntimeDownError: the load of another model has the scratch memory.
             CudaError: the GPU fails.
             RuntimeError: TensorRT refuses the call, or the model was unloaded.
         """
@@ -118,8 +123,7 @@ class EngineModel:
         if any(len(array) != n for array in arrays.values()):
             raise ValueError("the inputs have different numbers of items")
         most = self._profile.most
-        with self._scratch.lock:
-            self._check_loaded()
+        with self._turn():
             result = np.empty((n, *self._buffers[self._output].host.shape[1:]), np.float32)
             for start in range(0, n, most):
                 self._run_some(arrays, start, result[start : start + most])
@@ -133,12 +137,12 @@ class EngineModel:
             n_calls: behind two that are not timed.
 
         Raises:
+            RuntimeDownError: the load of another model has the scratch memory.
             CudaError: the GPU fails.
             RuntimeError: TensorRT refuses the call, or the model was unloaded.
         """
         size = self._profile.bucket_of(n_items)
-        with self._scratch.lock:
-            self._check_loaded()
+        with self._turn():
             for name in self.inputs:
                 self._buffers[name].host[:size] = 0
             bucket = self._buckets[size]
@@ -197,9 +201,17 @@ class EngineModel:
                 bucket.run_first(scratch)
             keep()  # a load that takes too long is ended, and the next one goes on from here
 
-    def _check_loaded(self) -> None:
-        if not self._is_loaded:
-            raise RuntimeError("the model was unloaded")
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Have the scratch memory for a call."""
+        if not self._scratch.lock.acquire(timeout=_PATIENCE_S):
+            raise RuntimeDownError("the load of another model has the GPU's scratch memory")
+        try:
+            if not self._is_loaded:
+                raise RuntimeError("the model was unloaded")
+            yield
+        finally:
+            self._scratch.lock.release()
 
     def _sign(self, name: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> TensorSignature:
         if dtype == np.uint8 and len(shape) == _TEXT_DIMENSIONS:
