@@ -24,6 +24,7 @@ from ounce_services.client.answer import Answer, RefusedError, read_answer, read
 from ounce_services.client.labels import label_body
 from ounce_services.client.request import Targets, as_body, make_headers
 from ounce_services.cluster.admin import (
+    ANY_SIZE,
     CLIENT_CONFIG,
     Cluster,
     describe_cluster,
@@ -35,7 +36,7 @@ _LOOK_S = 0.002
 """From one look for answers to the next."""
 _MOST_KEPT = 10_000
 """Answers that nobody has asked for yet; the oldest make room."""
-_GROUP_CONFIG: Mapping[str, Any] = MappingProxyType({"linger.ms": 0, "acks": "all"})
+_GROUP_CONFIG: Mapping[str, Any] = MappingProxyType({"linger.ms": 0, "acks": "all", **ANY_SIZE})
 
 
 class Client:
