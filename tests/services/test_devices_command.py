@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka import Consumer, Message, TopicPartition
-from ounce_schemas.documents import TEST_SPLIT_FILE
+from ounce_schemas.documents import TASK_FILE, TEST_SPLIT_FILE
 from ounce_schemas.errors import ArtifactError, BrokerError
 from ounce_schemas.label import Label
 from ounce_schemas.prediction import Prediction
+from ounce_schemas.task import TensorSpec
 from ounce_schemas.topics import labels_topic, predictions_topic, task_topics
 from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.devices.command import command
@@ -19,6 +20,7 @@ from ounce_services.devices.report import FleetReport, Phase
 from ounce_services.devices.samples import Samples
 
 from tests.services.fake_worker import FakeWorker
+from tests.support.kafka.topics import OwnTopics
 
 
 def run(kafka: str, models: Path, *more: str) -> Result:
@@ -66,6 +68,22 @@ def test_all_answered_exits_0(models: Path, samples: Samples, tmp_path: Path) ->
     assert len(snapshots) >= 3
     assert snapshots[0].phase is Phase.SENDING
     assert "answered" in result.output
+
+
+@pytest.mark.kafka
+def test_requests_that_are_too_large_for_their_topic_are_told_of(
+    kafka: str, topics: OwnTopics, models: Path, samples: Samples, tmp_path: Path
+) -> None:
+    topics.of_task("toy")
+    wide = TensorSpec(name="input", datatype="FP32", shape=(300_000,))
+    spec = samples.spec.model_copy(update={"inputs": (wide,)})
+    (models / "toy" / TASK_FILE).write_text(spec.model_dump_json())
+    inputs = np.random.default_rng(0).normal(size=(2, *wide.shape)).astype(np.float32)
+    np.savez(models / "toy" / TEST_SPLIT_FILE, input=inputs, targets=np.array([0, 1]))
+    path = tmp_path / "report.jsonl"
+    result = run(kafka, models, "--rate", "5", "--json-share", "0", "--report", str(path))
+    task = last_report(path).tasks["toy"]
+    assert (result.return_value, task.undelivered, task.waiting) == (1, task.sent, 0)
 
 
 def test_what_gets_no_answer_exits_1(models: Path, samples: Samples, tmp_path: Path) -> None:

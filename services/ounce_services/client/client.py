@@ -18,11 +18,13 @@ from ounce_schemas.topics import (
     predictions_topic,
     requests_topic,
 )
+from ounce_schemas.wording import counted
 
 from ounce_services.client.answer import Answer, RefusedError, read_answer, read_refusal
 from ounce_services.client.labels import label_body
 from ounce_services.client.request import Targets, as_body, make_headers
 from ounce_services.cluster.admin import (
+    ANY_SIZE,
     CLIENT_CONFIG,
     Cluster,
     describe_cluster,
@@ -34,7 +36,7 @@ _LOOK_S = 0.002
 """From one look for answers to the next."""
 _MOST_KEPT = 10_000
 """Answers that nobody has asked for yet; the oldest make room."""
-_GROUP_CONFIG: Mapping[str, Any] = MappingProxyType({"linger.ms": 0, "acks": "all"})
+_GROUP_CONFIG: Mapping[str, Any] = MappingProxyType({"linger.ms": 0, "acks": "all", **ANY_SIZE})
 
 
 class Client:
@@ -83,7 +85,7 @@ class Client:
             {**CLIENT_CONFIG, **_GROUP_CONFIG, "bootstrap.servers": kafka, **security}
         )
         self._lock = threading.Lock()
-        self._waited_for: dict[str, Answer | RefusedError | None] = {}
+        self._waited_for: dict[str, Answer | RefusedError | BrokerError | None] = {}
         self._others: deque[Answer | RefusedError] = deque(maxlen=_MOST_KEPT)
 
     def __enter__(self) -> Self:
@@ -123,9 +125,20 @@ class Client:
         """
         id_ = uuid.uuid4().hex if id is None else id
         headers = make_headers(id_, Targets(max_latency_ms, min_accuracy, explanation))
+        body = as_body(data)
+
+        def told(error: KafkaError | None, _: Message) -> None:
+            with self._lock:
+                if error is not None and id_ in self._waited_for:
+                    self._waited_for[id_] = BrokerError(_why_not_taken(error, self._requests, body))
+
         try:
-            self._producer.produce(self._requests, as_body(data), device, headers=[*headers])
-        except (KafkaException, BufferError) as e:
+            self._producer.produce(
+                self._requests, body, device, headers=[*headers], on_delivery=told
+            )
+        except KafkaException as e:
+            raise BrokerError(_why_not_taken(e.args[0], self._requests, body)) from e
+        except BufferError as e:
             raise BrokerError(f"the request was not sent: {e}") from e
         self._producer.poll(0)
         return id_
@@ -140,7 +153,7 @@ class Client:
 
         Raises:
             RefusedError: the request became a dead letter.
-            BrokerError: nothing came back in time.
+            BrokerError: Kafka does not take the request, or nothing came back in time.
         """
         id_ = how.get("id") or uuid.uuid4().hex
         with self._lock:
@@ -150,9 +163,10 @@ class Client:
             self.send(data, **{**how, "id": id_})
             until_s = time.monotonic() + limit_s
             while time.monotonic() < until_s:
+                self._producer.poll(0)
                 self._take()
                 found = self._waited_for[id_]
-                if isinstance(found, RefusedError):
+                if isinstance(found, RefusedError | BrokerError):
                     raise found
                 if found is not None:
                     return found
@@ -241,3 +255,13 @@ class Client:
             return read_answer(message.value() or b"")
         except ValueError:
             return None  # an answer in another format: not to this client
+
+
+def _why_not_taken(error: KafkaError, topic: str, body: bytes) -> str:
+    """Of a request, and what to do where that is its size."""
+    if error.code() != KafkaError.MSG_SIZE_TOO_LARGE:
+        return f"{topic} does not take the request: {error.str()}"
+    return (
+        f"{topic} takes no request of {counted(len(body), 'byte')}: send fewer rows at once, or "
+        "raise its max.message.bytes"
+    )

@@ -19,6 +19,9 @@ from ounce_schemas.topics import CONTROL_TOPICS, requests_topic
 CLIENT_CONFIG: dict[str, str | int | float | bool] = {"log_level": 2, "client.id": "ounce"}
 """Only critical lines from librdkafka itself: what matters is raised as an error of ours."""
 
+ANY_SIZE: Mapping[str, Any] = MappingProxyType({"message.max.bytes": 1_000_000_000})
+"""Of a producer: the topic's limit counts, not the client's."""
+
 OPEN: Mapping[str, Any] = MappingProxyType({})
 """What librdkafka must be told of security where there is none."""
 

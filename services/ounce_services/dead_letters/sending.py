@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Self
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from ounce_schemas.topics import dead_letters_topic
 
-from ounce_services.cluster.admin import CLIENT_CONFIG
+from ounce_services.cluster.admin import ANY_SIZE, CLIENT_CONFIG
 from ounce_services.dead_letters.letter import Position, make_mark
 from ounce_services.dead_letters.mending import Request
 
@@ -60,7 +60,7 @@ class Sender:
                 "compression.type": "lz4",
                 "linger.ms": 5,
                 "message.timeout.ms": _DELIVERY_MS,
-                "message.max.bytes": 1_000_000_000,  # the broker's limit counts, not the client's
+                **ANY_SIZE,
             }
         )
 

@@ -8,7 +8,7 @@ from threading import Event
 from confluent_kafka import Producer
 from ounce_schemas.topics import labels_topic, requests_topic
 
-from ounce_services.cluster.admin import CLIENT_CONFIG, describe_cluster, require_topics
+from ounce_services.cluster.admin import ANY_SIZE, CLIENT_CONFIG, describe_cluster, require_topics
 from ounce_services.devices.answers import AnswerReader
 from ounce_services.devices.fleet import FleetShape
 from ounce_services.devices.labels import LabelSender
@@ -51,6 +51,7 @@ def simulate(
     producer = Producer(
         {
             **CLIENT_CONFIG,
+            **ANY_SIZE,
             "bootstrap.servers": settings.kafka,
             **settings.security,
             "linger.ms": 1,

@@ -121,8 +121,10 @@ class DeliverySuite:
         assert sorted(delivered.values(delivered.predictions), key=repr) == sorted(kept, key=repr)
         letters = delivered.letters()
         assert set(letters) == large
-        for headers in letters.values():
+        for i, headers in letters.items():
             assert headers["ounce-dead-letter-reason"] == b"answer-refused"
+            why = f"{delivered.predictions} takes no record of {len(values[i]):,} bytes: send fewer"
+            assert (headers["ounce-dead-letter-text"] or b"").startswith(why.encode())
             assert delivered.predictions.encode() in (headers["ounce-dead-letter-text"] or b"")
         assert delivered.values(delivered.dead_letters) == [b"asked"] * len(large)
         assert delivered.committed(delivery) == len(values)

@@ -30,3 +30,13 @@ def test_a_wrong_policy_is_told_before_kafka_is_waited_for(tmp_path: Path) -> No
     )
     with pytest.raises(PolicyError, match="exploration"):
         run_worker(settings)
+
+
+def test_only_a_worker_that_can_come_back_by_its_name_is_waited_for_long() -> None:
+    def session_ms(**options: object) -> int:
+        return WorkerSettings.model_validate(
+            {"task": ("digits",), "kafka": NOWHERE, **options}
+        ).session_ms
+
+    assert (session_ms(), session_ms(name="w")) == (10_000, 45_000)
+    assert session_ms(session_timeout_ms=3000) == session_ms(name="w", session_timeout_ms=3000)

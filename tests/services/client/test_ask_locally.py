@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from ounce_schemas.errors import BrokerError
 from ounce_services.client import Client
 from ounce_services.client.ask_command import command
 
+from tests.support.kafka.topics import OwnTopics, configure
 from tests.support.process.wait import wait_until
 
 GOOD = "[" + ",".join(["8"] * 64) + "]"
@@ -102,6 +104,17 @@ def test_the_same_over_kafka(digits_models: Path, kafka: str, topics: Any, tmp_p
         result = CliRunner().invoke(command, words, standalone_mode=False)
     assert "2 of 3 answered" in result.stderr
     assert "wrong-length: input 'input' has 1 value" in result.stdout
+
+
+@pytest.mark.kafka
+def test_a_request_that_is_too_large_is_told_as_that(kafka: str, topics: OwnTopics) -> None:
+    requests, *_ = topics.of_task("digits")
+    configure(kafka, requests, max_message_bytes=2000)
+    with Client(kafka, "digits", timeout_s=60) as client:
+        for n_bytes in (2100, 1_200_000):
+            text = f"{requests} takes no request of {n_bytes:,} bytes: send fewer rows at once"
+            with pytest.raises(BrokerError, match=text):
+                client.ask(np.random.default_rng(0).bytes(n_bytes))
 
 
 @pytest.mark.kafka

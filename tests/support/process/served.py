@@ -76,5 +76,8 @@ class Served:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is not None:  # pytest shows it where the test fails
+            said = self.get("/readyz")
+            print(f"/readyz says {said}; the end of the log:\n{self.child.log_tail()}")
         self.child.stop()

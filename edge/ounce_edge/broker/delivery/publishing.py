@@ -121,4 +121,4 @@ def _produce_without_key(
         except BufferError:
             producer.poll(0.1)
         except KafkaException as e:
-            return f"{len(value or b'')} bytes are more than --max-message-bytes: {e.args[0].str()}"
+            return str(e.args[0].str())

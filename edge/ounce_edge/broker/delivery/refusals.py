@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaError, Message
 from ounce_schemas.errors import BrokerError, InvalidMessageError, Reason
+from ounce_schemas.wording import counted
 
 from ounce_edge.wire.dead_letters import write_letter
 from ounce_edge.wire.records import Outgoing, Record
@@ -28,6 +29,7 @@ _OF_A_RECORD = {
     _ANOTHER,
 }
 """Errors that are about records, not about the topic or the producer."""
+_TOO_LARGE = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE).str()
 _SMALL_BYTES = 4000
 """Of a dead letter that is tried where a larger one was refused."""
 
@@ -144,7 +146,7 @@ class Refusals:
 
     def _in_its_place(self, refusal: Refusal) -> tuple[Entry | None, Refused]:
         """What to publish instead of an entry that was refused for itself, and what to tell."""
-        entry, why = refusal.entry, f"{refusal.entry.of.topic} refused it: {refusal.why}"
+        entry, why = refusal.entry, _what_to_do(refusal)
         entry.of.refused.append(entry.i)
         request, topic = entry.request, self._dead_letters[str(entry.request.topic())]
         if entry.is_small:
@@ -157,6 +159,17 @@ class Refusals:
         letter = write_letter(request, error, min(size_bytes, self._max_message_bytes))
         outgoing = Outgoing(topic, [letter.value], [letter.key], [letter.headers], None, [request])
         return Entry(outgoing, 0, is_small), Refused(request, why, has_letter=True)
+
+
+def _what_to_do(refusal: Refusal) -> str:
+    """Why, for whoever sent the request; what a client says of a size names none."""
+    of, i, _ = refusal.entry
+    if _TOO_LARGE not in refusal.why:
+        return f"{of.topic} refused it: {refusal.why}"
+    return (
+        f"{of.topic} takes no record of {counted(len(of.values[i] or b''), 'byte')}: send fewer "
+        "rows at once, or raise its max.message.bytes and the workers' --max-message-bytes"
+    )
 
 
 def entries_of(batch: Sequence[Outgoing]) -> list[Entry]:

@@ -55,8 +55,8 @@ def subscribe(
         polling_interval=_POLL_S,
         group_id=settings.group,
         group_instance_id=settings.name,
-        session_timeout_ms=settings.session_timeout_ms,
-        heartbeat_interval_ms=min(3000, settings.session_timeout_ms // 3),
+        session_timeout_ms=settings.session_ms,
+        heartbeat_interval_ms=min(3000, settings.session_ms // 3),
         isolation_level="read_committed",  # requests of aborted transactions were never sent
         fetch_max_wait_ms=settings.fetch_wait_ms,
         ack_policy=AckPolicy.MANUAL,

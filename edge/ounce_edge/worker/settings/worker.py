@@ -105,11 +105,12 @@ class WorkerSettings(TelemetrySettings, GpuSettings, RegistrySettings):
         le=5000,
         description="exactly-once: compute of one transaction; less where deadlines are tight",
     )
-    session_timeout_ms: int = Field(
-        default=45_000,
+    session_timeout_ms: int | None = Field(
+        default=None,
         ge=1000,
         le=1_800_000,
-        description="Silence after which the group gives this worker's partitions to others",
+        description="Silence after which the group gives this worker's partitions to others; "
+        "default: 10000, with --name 45000, which is time to restart it",
     )
     threads: int = Field(default=1, ge=1, description="Threads of the pool that all models share")
     model_threads: int | None = Field(
@@ -186,6 +187,11 @@ class WorkerSettings(TelemetrySettings, GpuSettings, RegistrySettings):
         "is stopped; the rest is left for their next owner. Until the worker has stopped up to ten "
         "seconds more may pass",
     )
+
+    @property
+    def session_ms(self) -> int:
+        """`session_timeout_ms`, or its default."""
+        return self.session_timeout_ms or (10_000 if self.name is None else 45_000)
 
     @cached_property
     def worker_name(self) -> str:
