@@ -10,6 +10,7 @@
         ├── StaleError          somebody changed it meanwhile
         ├── PreconditionError   the call does not say which version it is based on
         ├── RefusedError        what is to change does not pass the checks
+        ├── ProviderAwayError   whose tokens are taken does not publish its keys now
         └── TooManyError        asked too often
 """
 
@@ -50,6 +51,10 @@ class RefusedError(ControlError):
     def __init__(self, text: str, findings: tuple[str, ...] = ()) -> None:
         super().__init__(text)
         self.findings = findings
+
+
+class ProviderAwayError(ControlError):
+    """The keys of the provider of tokens can't be had now."""
 
 
 class TooManyError(ControlError):

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from ounce_services.control.access.rate import RateLimit
 from ounce_services.control.access.tokens import Provider, Tokens
 from ounce_services.control.api.app import make_app
 from ounce_services.control.command import nobody_can_log_in
-from ounce_services.control.errors import TooManyError, UnauthorizedError
+from ounce_services.control.errors import ProviderAwayError, TooManyError, UnauthorizedError
 from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
 from pydantic import ValidationError
@@ -221,6 +222,8 @@ def provider() -> Iterator[tuple[Provider, rsa.RSAPrivateKey]]:
     class Jwks(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = json.dumps({"keys": [published]}).encode()
+            if self.path != "/jwks":
+                body = b"<html>sorry"
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -271,3 +274,26 @@ def test_a_token_of_the_provider_is_taken_and_any_other_refused(
     for text in bad:
         with pytest.raises(UnauthorizedError):
             tokens.find(text)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/jwks", "PAGE"])
+def test_a_provider_that_is_away_is_told_as_that_and_locks_nobody_out(
+    provider: tuple[Provider, rsa.RSAPrivateKey],
+    plane: Plane,
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+) -> None:
+    there, key = provider
+    claims = {
+        "iss": there.issuer, "aud": "ounce", "sub": "bob", "exp": time.time() + 60,
+        "ounce-role": "viewer",
+    }  # fmt: skip
+    token = jwt.encode(claims, key, "RS256", headers={"kid": "k1"})
+    page = there.jwks_url.replace("/jwks", "/page")
+    away = Tokens(replace(there, jwks_url=page if url == "PAGE" else url))
+    monkeypatch.setattr(plane.gate, "tokens", away)
+    for _ in range(30):
+        with pytest.raises(ProviderAwayError, match="can't be had now"):
+            plane.gate.enter(token, None, "a")
+    monkeypatch.setattr(plane.gate, "tokens", Tokens(there))
+    assert plane.gate.enter(token, None, "a").name == "bob"

@@ -17,6 +17,7 @@ from ounce_services.control.errors import (
     ForbiddenError,
     NotFoundError,
     PreconditionError,
+    ProviderAwayError,
     RefusedError,
     StaleError,
     TooManyError,
@@ -36,6 +37,7 @@ STATUSES: dict[type[OunceError], tuple[int, str]] = {
     TooManyError: (429, "Too many calls"),
     PolicyError: (422, "Refused"),
     ArtifactError: (422, "Refused"),
+    ProviderAwayError: (503, "Provider is away"),
     BrokerError: (503, "Kafka is away"),
 }
 
