@@ -1,9 +1,10 @@
-"""When certificates of a PEM file expire.
+"""When certificates of a PEM file expire, and whether files were replaced.
 
 The standard library parses certificates only of a connection, so the few bytes that are needed are
 read here. Source: RFC 5280, 4.1, and X.690 (DER).
 """
 
+import hashlib
 import re
 import ssl
 from collections.abc import Mapping
@@ -37,6 +38,30 @@ def certificate_expiries(connection: KafkaConnection) -> Mapping[str, float]:
         except (OSError, ValueError):
             continue
     return found
+
+
+class FilesOfStart:
+    """The PEM files of a connection as they are now: a Kafka client reads them once.
+
+    Args:
+        connection: that uses them.
+    """
+
+    def __init__(self, connection: KafkaConnection) -> None:
+        paths = (connection.ssl_ca, connection.ssl_certificate, connection.ssl_key)
+        self._were = {path: _content(path) for path in paths if path is not None}
+
+    def replaced(self) -> list[Path]:
+        """Those that hold something else by now."""
+        return [path for path, was in self._were.items() if _content(path) not in (was, None)]
+
+
+def _content(path: Path) -> bytes | None:
+    """Digest of a file; None where it can't be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).digest()
+    except OSError:
+        return None
 
 
 def first_expiry_s(path: Path) -> float:

@@ -5,7 +5,6 @@ from typing import Any
 import click
 from ounce_schemas.command import make_settings, settings_options
 
-from ounce_edge.gateway.gateway import Gateway
 from ounce_edge.gateway.settings import GatewaySettings
 from ounce_edge.worker.process import begin_process
 
@@ -20,4 +19,7 @@ def command(**options: Any) -> None:
     """
     settings = make_settings(GatewaySettings, options)
     begin_process(settings, settings.own_name, "gateway")
+    # Imported here: it takes a second, and help and wrong options need none of it.
+    from ounce_edge.gateway.gateway import Gateway
+
     Gateway(settings).run()

@@ -6,9 +6,10 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -61,6 +62,8 @@ class Health:
     """Why the group gives this worker no partitions."""
     reading_trouble: str | None = None
     """What is not read although it could be, and restarting the consumer did not help."""
+    replaced_files: Callable[[], Collection[Path]] = tuple
+    """Files of the connection that are others than at the start."""
     progress_at_s: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -90,11 +93,18 @@ class Health:
         """Whether this process can go on by itself, and what is the matter otherwise."""
         if self.reading_trouble:
             return False, self.reading_trouble
+        if self._is_left_out() and (replaced := self.replaced_files()):
+            names = ", ".join(map(str, replaced))
+            return False, f"no partition is assigned, and {names} was replaced: restart this worker"
         stalled_s = self.clock() - self.progress_at_s
         if stalled_s > STALLED_AFTER_S:
             return False, f"no progress for {stalled_s:.0f} s: restart this worker"
         trouble = self.trouble()
         return True, f"alive, not ready: {trouble}" if trouble else "healthy"
+
+    def _is_left_out(self) -> bool:
+        """Whether the broker answers, and this worker gets nothing."""
+        return self.models_loaded and not self.partitions and not self.trouble()
 
 
 class Probes(Protocol):

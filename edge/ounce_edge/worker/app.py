@@ -17,7 +17,7 @@ from ounce_schemas.policy import Policy
 from ounce_schemas.topics import POLICIES_TOPIC
 
 from ounce_edge.broker.broker_view import BrokerView
-from ounce_edge.broker.certificates import certificate_expiries
+from ounce_edge.broker.certificates import FilesOfStart, certificate_expiries
 from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.group_question import GroupQuestion
@@ -79,6 +79,7 @@ def run_worker(settings: WorkerSettings) -> None:
     health = Health(time.monotonic)
     metrics.watch(health)
     metrics.show_certificates(certificate_expiries(settings))
+    health.replaced_files = FilesOfStart(settings).replaced
     with ExitStack() as parts:
         stop_server, port = serve_health(
             settings.metrics_host, settings.metrics_port, health, metrics.registry

@@ -5,7 +5,6 @@ from typing import Any
 import click
 from ounce_schemas.command import make_settings, settings_options
 
-from ounce_edge.worker.app import run_worker
 from ounce_edge.worker.process import begin_process
 from ounce_edge.worker.settings.worker import WorkerSettings
 
@@ -19,4 +18,7 @@ def command(**options: Any) -> None:
     """
     settings = make_settings(WorkerSettings, options)
     begin_process(settings, settings.worker_name)
+    # Imported here: it takes a second, and help and wrong options need none of it.
+    from ounce_edge.worker.app import run_worker
+
     run_worker(settings)

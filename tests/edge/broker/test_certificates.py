@@ -1,4 +1,4 @@
-"""When certificates expire."""
+"""When certificates expire, and which were replaced."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from ounce_edge.broker.certificates import certificate_expiries, first_expiry_s
+from ounce_edge.broker.certificates import FilesOfStart, certificate_expiries, first_expiry_s
 from ounce_schemas.kafka_connection import KafkaConnection
 
 NAME = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ö" * 30)])
@@ -60,3 +60,16 @@ def test_only_what_the_connection_uses_is_looked_at(tmp_path: Path) -> None:
     ca.write_text("nothing")
     assert certificate_expiries(secure) == {}
     assert certificate_expiries(KafkaConnection()) == {}
+
+
+def test_files_that_were_replaced_are_named(tmp_path: Path) -> None:
+    own, key = tmp_path / "c.pem", tmp_path / "c.key"
+    for path in (own, key):
+        path.write_bytes(pem(SOON))
+    connection = KafkaConnection(security_protocol="ssl", ssl_certificate=own, ssl_key=key)
+    files = FilesOfStart(connection)
+    assert files.replaced() == []
+    own.write_bytes(pem(LATE))
+    key.unlink()  # somebody is about to replace it
+    assert files.replaced() == [own]
+    assert FilesOfStart(KafkaConnection()).replaced() == []

@@ -6,6 +6,7 @@ import socket
 import threading
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,6 +55,17 @@ def test_a_worker_that_does_not_come_round_is_not_alive() -> None:
     clock.now_s += 1
     assert health.healthy() == (False, "no progress for 31 s: restart this worker")
     health.progressed()
+    assert health.healthy()[0]
+
+
+def test_a_worker_that_is_left_out_since_files_were_replaced_is_not_alive() -> None:
+    health = Health(Clock(), models_loaded=True, partitions=2)
+    health.replaced_files = lambda: [Path("w.pem")]
+    assert health.healthy() == (True, "healthy")
+    health.partitions = 0
+    why = "no partition is assigned, and w.pem was replaced: restart this worker"
+    assert health.healthy() == (False, why)
+    health.broker_trouble = "Kafka is away"  # by the new files, too: a restart would not help
     assert health.healthy()[0]
 
 

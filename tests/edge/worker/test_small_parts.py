@@ -12,12 +12,18 @@ from ounce_schemas.errors import PolicyError
 from tests.support.edge.serving import NOWHERE
 
 
-def test_a_worker_loads_no_training_library() -> None:
-    script = (
-        "import sys, ounce_edge.worker.command; "
-        "training = {'torch', 'sklearn', 'onnx', 'skl2onnx', 'pandas'}; "
-        "sys.exit(', '.join(training & {*sys.modules}) or 0)"
-    )
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("ounce_edge.worker.app", {"torch", "sklearn", "onnx", "skl2onnx", "pandas"}),
+        # Help is told by these alone.
+        ("ounce_edge.worker.command", {"onnxruntime", "faststream"}),
+        ("ounce_edge.gateway.command", {"onnxruntime", "paho"}),
+        ("ounce_services.control.command", {"fastapi", "sqlalchemy", "uvicorn"}),
+    ],
+)
+def test_what_is_not_needed_is_not_loaded(module: str, absent: set[str]) -> None:
+    script = f"import sys, {module}; sys.exit(', '.join({absent} & {{*sys.modules}}) or 0)"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
 

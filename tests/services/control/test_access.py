@@ -19,9 +19,9 @@ from ounce_services.control.access.principal import Role
 from ounce_services.control.access.rate import RateLimit
 from ounce_services.control.access.tokens import Provider, Tokens
 from ounce_services.control.api.app import make_app
-from ounce_services.control.command import nobody_can_log_in
 from ounce_services.control.errors import ProviderAwayError, TooManyError, UnauthorizedError
 from ounce_services.control.plane import Plane, make_plane
+from ounce_services.control.serving import nobody_can_log_in
 from ounce_services.control.settings import ControlSettings
 from pydantic import ValidationError
 

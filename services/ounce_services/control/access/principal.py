@@ -57,3 +57,5 @@ class Principal:
 
 EVERYBODY = Principal("anybody-here", Role.ADMIN)
 """Who asks where access is open."""
+COMMAND_LINE = Principal("command-line", Role.ADMIN)
+"""Who has the command line, and so the database."""
