@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
+from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
+from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 from ounce_edge.recommender.rule.decision import LATE_CONSIDERED, MOST_CONSIDERED, decide
 from ounce_edge.recommender.rule.explanation import rejections
-from ounce_schemas.routing import Choice, Fallback
+from ounce_schemas.routing import Choice, Fallback, Objective
 
 from tests.support.edge.decisions import (
     HEAVY,
@@ -98,6 +101,29 @@ def test_while_an_overload_lasts_dear_floors_get_what_gives_most_for_its_time() 
         assert {plan for plan, _ in found[:10]} == {LIGHT}
         assert not any(choice.is_fallback for _, choice in found[:10])
         assert found[10:] == [gives_way] * 10
+
+
+def test_a_floor_that_a_quicker_plan_keeps_exactly_is_kept_in_a_crowd() -> None:
+    # by energy, milliseconds alone and watts: the lightest is the slowest
+    slow, quick, dear = range(3)
+    ladder = ((10.0, 1.0, 0.95), (1.0, 100.0, 0.9), (1.0, 1000.0, 0.92))
+    plans = Plans(
+        [
+            Model(f"m{i}", 1, LatencyBelief([1, 100], [ms, 100 * ms], [ms, 100 * ms]), watts=watts)
+            for i, (ms, watts, _) in enumerate(ladder)
+        ],
+        [
+            Plan(f"m{i}", [PlanStep(i)], AccuracyPrior(low + 0.01, low, 1.0, 100))
+            for i, (_, _, low) in enumerate(ladder)
+        ],
+        Objective.ENERGY,
+    ).view(0.0)
+    kept = (slow, Choice.LIGHTEST_FEASIBLE)
+    _, found = choose(plans, [15.0] * 4, [0.9] * 4)
+    assert found == [(quick, Choice.LIGHTEST_FEASIBLE)] * 3 + [kept]
+    _, found = choose(plans, [15.0] * 4, [0.92, 0.95, 0.92, 0.95])
+    assert [plan for plan, _ in found] == [dear, dear, dear, slow]
+    assert [choice.is_fallback for _, choice in found] == [False, True, False, False]
 
 
 def test_a_tenth_that_is_late_is_not_much() -> None:
