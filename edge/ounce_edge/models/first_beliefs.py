@@ -68,11 +68,14 @@ def measured_belief(model: ServedModel) -> LatencyBelief | None:
     one_ms = measured[0].p50_ms
     plausible_ms = np.clip(scaled_ms, 0.5 * one_ms, 2.0 * one_ms * sizes / at[0])
     tail = np.clip(p99_ms / p50_ms, 1.0, MOST_TAIL)
-    if (plausible_ms != scaled_ms).any() or (tail != p99_ms / p50_ms).any():
+    is_odd = (plausible_ms != scaled_ms) | (tail != p99_ms / p50_ms)
+    if is_odd.any():
+        first = int(is_odd.argmax())
         logger.info(
             "the card's latency is not plausible here, what was measured counts model=%s/%s "
-            "card_p50_ms=%.3g card_p99_ms=%.3g measured_p50_ms=%.3g",
-            model.card.task, model.card.model, p50_ms[0], p99_ms[0], one_ms,
+            "items=%d card_p50_ms=%.3g card_p99_ms=%.3g believed_p50_ms=%.3g believed_p99_ms=%.3g",
+            model.card.task, model.card.model, sizes[first], p50_ms[first], p99_ms[first],
+            plausible_ms[first], plausible_ms[first] * tail[first],
         )  # fmt: skip
     return LatencyBelief(sizes.tolist(), plausible_ms.tolist(), (plausible_ms * tail).tolist())
 

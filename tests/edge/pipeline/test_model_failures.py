@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ounce_edge.models import first_beliefs
 from ounce_edge.models.first_beliefs import measured_belief
 from ounce_edge.models.halving import FAILED_ALONE, most_calls
 from ounce_schemas.card import LatencyAtBatch
@@ -213,3 +214,20 @@ def test_an_absurd_latency_on_a_card_shuts_no_model_out() -> None:
     for n in (1, 8, 32, 64, 1000):
         assert belief.p99_ms(n) < 100.0
         assert belief.median_ms(n) > 0.0
+
+
+def test_the_log_names_the_batch_whose_latency_is_not_plausible(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    profile = tuple(
+        LatencyAtBatch(batch_size=n, p50_ms=0.1 * n, p99_ms=500.0 if n == 32 else 0.2 * n)
+        for n in (1, 8, 32, 64)
+    )
+    monkeypatch.setattr(first_beliefs, "measure_latency", lambda *_, **__: profile)
+    model = served(DIGITS, "a")
+    latency = model.card.latency.model_copy(update={"batches": profile})
+    model = replace(model, card=model.card.model_copy(update={"latency": latency}))
+    with caplog.at_level("INFO", logger="ounce_edge.models.first_beliefs"):
+        measured_belief(model)
+    [told] = caplog.messages
+    assert "items=32 card_p50_ms=3.2 card_p99_ms=500 believed_p50_ms=3.2" in told
