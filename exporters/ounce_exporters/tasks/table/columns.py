@@ -19,7 +19,13 @@ from ounce_exporters.tasks.table.categories import (
     check_categories,
 )
 from ounce_exporters.tasks.table.clock_readings import are_scores, clock_inputs, is_clock
-from ounce_exporters.tasks.table.dates import are_days, epoch_unit, is_dates, read_dates
+from ounce_exporters.tasks.table.dates import (
+    are_days,
+    epoch_unit,
+    is_dates,
+    read_dates,
+    short_dates,
+)
 from ounce_exporters.tasks.table.float32 import LARGEST, find_offset, to_float32
 from ounce_exporters.tasks.table.identifiers import why_identifier
 from ounce_exporters.tasks.table.names import check_inputs
@@ -286,5 +292,7 @@ def _date_parts(column: pd.Series, date_format: str | None, notices: Notices) ->
 
 def _text(column: pd.Series, kind: str | None, notices: Notices) -> InputColumn:
     name = str(column.name)
+    if kind is None and (line := short_dates(column)) is not None:
+        notices.say(line)
     check_categories(column, kind, notices)
     return InputColumn(name, Cell(column=name, read="text"), column.to_numpy(object))

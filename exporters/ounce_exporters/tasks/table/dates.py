@@ -23,6 +23,7 @@ _DAYS = (
     *("%b %d, %Y", "%b %d %Y", "%d-%B-%Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y"),
 )
 _DAY_OR_MONTH_FIRST = (("%d/%m/%Y", "%m/%d/%Y"), ("%d-%m-%Y", "%m-%d-%Y"))
+_SHORT = ("%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%m-%d-%y", "%d-%m-%y", "%y-%m-%d", "%d-%b-%y")
 _TIMES = (
     *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p"),
     *(" %H:%M:%S %z", " %H:%M:%S %Z"),
@@ -58,6 +59,25 @@ def is_dates(column: pd.Series) -> bool:
         return False
     texts = column.drop_duplicates().iloc[:_SAMPLE].to_list()
     return all(map(_may_be_date, texts)) and any(t.lower() not in GAPS for t in texts)
+
+
+def short_dates(column: pd.Series) -> str | None:
+    """What to say of texts that are all dates with years of two digits, or else versions such as
+    `1.4.25`; None where they are not, or too few to tell.
+
+    Args:
+        column: texts; empty is a gap.
+    """
+    texts = [text for text in column.drop_duplicates() if text.lower() not in GAPS]
+    if len(texts) < _LEAST_TIMES:
+        return None
+    for short in _SHORT:
+        if all(parse_date(text, short) is not None for text in texts):
+            return (
+                f"column {column.name!r} is read as texts; if they are dates, say --columns "
+                f"'{column.name}=date:{short}'"
+            )
+    return None
 
 
 def are_days(column: pd.Series) -> bool:
