@@ -11,6 +11,7 @@ from typing import Any
 from ounce_schemas.topics import requests_topic
 from prometheus_client import CollectorRegistry
 
+from ounce_edge.broker.certificates import FilesOfStart, certificate_expiries
 from ounce_edge.gateway.answer_consumer import AnswerConsumer
 from ounce_edge.gateway.answers import Answers, publish
 from ounce_edge.gateway.arrivals import Arrived, KafkaRecord, Translator
@@ -51,6 +52,9 @@ class Gateway:
         self._settings = settings
         self._registry = CollectorRegistry()
         metrics = self._metrics = GatewayInstruments(self._registry)
+        for name, at_s in certificate_expiries(settings).items():
+            metrics.certificates.labels(name).set(at_s)
+        self._files = FilesOfStart(settings)
         maps = settings.topic_maps
         replies = ReplyAddress(
             settings.own_group,
@@ -132,6 +136,9 @@ class Gateway:
         stalled_s = time.monotonic() - self._turned_s
         if stalled_s > _STALLED_S:
             return False, f"no progress for {stalled_s:.0f} s: restart this gateway"
+        if self._forwarder.is_away and (replaced := self._files.replaced()):
+            names = ", ".join(map(str, replaced))
+            return False, f"Kafka is away, and {names} was replaced: restart this gateway"
         trouble = self._trouble()
         return True, f"alive, not ready: {trouble}" if trouble else "healthy"
 

@@ -16,8 +16,8 @@ class GatewayInstruments:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(name, text, labels, registry=registry)
 
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(name, text, registry=registry)
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=registry)
 
         self.arrived = counter("ounce_gateway_messages", "Messages of MQTT read", "qos")
         self.forwarded = counter(
@@ -51,6 +51,11 @@ class GatewayInstruments:
         self.dropped = counter(
             "ounce_gateway_dropped",
             "Records dropped of the store, which was full, or they were old",
+        )
+        self.certificates = gauge(
+            "ounce_certificate_expiry_timestamp_seconds",
+            "When a certificate of the connection with Kafka expires: ssl_ca, ssl_certificate",
+            "certificate",
         )
         self.ready = gauge("ounce_gateway_ready", "What /readyz says: 1 where it is ready, else 0")
         self.forwarding = Histogram(

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import pytest
+from ounce_edge.broker.certificates import first_expiry_s
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.gateway import Gateway
 from ounce_edge.gateway.settings import GatewaySettings
+
+from tests.support.kafka.certificates import Authority
 
 
 def test_the_log_tells_how_many_messages_were_dropped(
@@ -45,5 +48,38 @@ def test_a_store_that_can_not_be_read_for_its_age_ends_no_gateway(tmp_path: Path
     gateway._turn()
     healthy, _ = gateway.healthy()
     assert healthy
+    gateway._answers.close()
+    gateway._store.close()
+
+
+def test_a_gateway_without_kafka_whose_certificate_was_replaced_is_to_be_restarted(
+    tmp_path: Path,
+) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.sign("gateway")
+    gateway = Gateway(
+        GatewaySettings(
+            map=("s/+device/+task",),
+            task=("digits",),
+            kafka="x:1",
+            store=tmp_path / "store.db",
+            security_protocol="ssl",
+            ssl_ca=authority.certificate,
+            ssl_certificate=pair.certificate,
+            ssl_key=pair.key,
+        )
+    )
+    shown = gateway._registry.get_sample_value(
+        "ounce_certificate_expiry_timestamp_seconds", {"certificate": "ssl_certificate"}
+    )
+    assert shown == first_expiry_s(pair.certificate)
+    gateway._forwarder.is_away = True
+    assert gateway.healthy()[0]
+    authority.sign("gateway")
+    healthy, why = gateway.healthy()
+    assert not healthy
+    assert why.endswith(f"gateway.pem, {pair.key} was replaced: restart this gateway")
+    gateway._forwarder.is_away = False  # a connection outlives its certificate
+    assert gateway.healthy()[0]
     gateway._answers.close()
     gateway._store.close()
