@@ -47,6 +47,10 @@ def test_loading_takes_its_time_of_what_is_usual_and_of_the_most_and_costs_nothi
         assert now.cost == before.cost
 
 
+def test_what_is_saved_is_held_against_the_most_accurate_single_model() -> None:
+    assert plans().view(0.0).ranking(8).always_best == HEAVY
+
+
 def test_harder_inputs_make_a_cascade_dearer_and_slower_and_easier_ones_the_reverse() -> None:
     made = plans()
     for at_s, going_on, share in ((1.0, 48, 0.48), (2.0, 0, 0.01)):
