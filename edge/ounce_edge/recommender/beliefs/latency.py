@@ -14,10 +14,10 @@ WINDOW_SECONDS = 10.0
 """Older calls do not count: a model that looked slow is believed its profile again."""
 LEVEL_SECONDS = 1.0
 """The level is the median of the calls of the last second, so that it follows within one."""
-LEVEL_CALLS = (3, 9)
-"""At least and at most this many calls make the level."""
 CENTRED_CALLS = 4
 """Calls on either side of the one whose distance from the level is taken."""
+LEVEL_CALLS = (3, 2 * CENTRED_CALLS + 1)
+"""At least and at most this many calls make the level."""
 TAIL_EVERY_CALLS = 16
 """How often the tail is worked out anew."""
 _MOST_PROFILES = 1024
@@ -145,7 +145,7 @@ class LatencyBelief:
         self.level = self._level(at_s)
         weight = max(1.0 / self._n_seen, 1.0 / WINDOW_CALLS)
         self.usual *= (self.level / self.usual) ** weight
-        around = [r for r, _ in self._calls][-2 * CENTRED_CALLS - 1 :]
+        around = [r for r, _ in self._calls]
         if len(around) > CENTRED_CALLS:
             ratio, seen_at_s = self._calls[-CENTRED_CALLS - 1]
             distance = ratio / sorted(around)[len(around) // 2] - 1.0

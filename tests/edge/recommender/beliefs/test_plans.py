@@ -35,6 +35,22 @@ def test_a_step_that_hardly_ever_runs_counts_for_large_batches_only() -> None:
     assert view.calls[CASCADE, 64].finish_ms == pytest.approx(64 * 0.1 + 1.0)
 
 
+def test_loading_takes_its_time_of_what_is_usual_and_of_the_most_and_costs_nothing() -> None:
+    both = plans()
+    warm = both.view(0.0)
+    both.believe_loads([0.0, 300.0])  # the heavy one is unloaded, also as a step
+    cold = both.view(0.0)
+    for plan, load_ms in ((LIGHT, 0.0), (HEAVY, 300.0), (CASCADE, 300.0)):
+        before, now = warm.calls[plan, 8], cold.calls[plan, 8]
+        assert now.usual_ms == pytest.approx(before.usual_ms + load_ms)
+        assert now.finish_ms == pytest.approx(before.finish_ms + load_ms)
+        assert now.cost == before.cost
+
+
+def test_what_is_saved_is_held_against_the_most_accurate_single_model() -> None:
+    assert plans().view(0.0).ranking(8).always_best == HEAVY
+
+
 def test_harder_inputs_make_a_cascade_dearer_and_slower_and_easier_ones_the_reverse() -> None:
     made = plans()
     for at_s, going_on, share in ((1.0, 48, 0.48), (2.0, 0, 0.01)):
