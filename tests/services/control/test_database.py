@@ -234,3 +234,12 @@ def test_the_url_comes_from_a_file(tmp_path: Path) -> None:
     assert "geheim" not in repr(settings)
     with pytest.raises(ValueError, match=r"OUNCE_DATABASE_URL and --database-url-file are given"):
         DatabaseSettings(database_url_file=file, database_url=SecretStr("sqlite://"))
+
+
+def test_a_host_that_is_gone_is_not_waited_for_as_long_as_the_system_would(postgresql: str) -> None:
+    for more, expected in (("", "10000"), ("?tcp_user_timeout=5000", "5000")):
+        database = Database(f"{postgresql}{more}")
+        with database.engine.connect() as connection:
+            told: Any = connection.connection.driver_connection
+            assert told.info.get_parameters()["tcp_user_timeout"] == expected
+        database.engine.dispose()

@@ -18,6 +18,14 @@ from sqlalchemy.orm import Session
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _SCHEMES = {"postgres", "postgresql"}
 _BUSY_S = 10.0
+_POSTGRESQL = {
+    "client_encoding": "utf8",  # also in databases of no encoding (SQL_ASCII)
+    "connect_timeout": 10,  # s
+    "tcp_user_timeout": 10_000,  # ms; a host that is gone would else be waited for a quarter hour
+    "keepalives_idle": 10,  # s; for who waits for an answer
+    "keepalives_interval": 5,
+}
+"""What libpq is told, where the URL does not say other."""
 _MIGRATIONS_LOCK, _ALONE_LOCK = 7411058, 7411059
 """Numbers of locks that PostgreSQL keeps."""
 
@@ -104,8 +112,8 @@ def _why(error: SQLAlchemyError | CommandError) -> str:
 
 def _engine(url: Any) -> Engine:
     if url.get_backend_name() != "sqlite":
-        # In databases of no encoding (SQL_ASCII), too, texts are UTF-8.
-        return create_engine(url, pool_pre_ping=True, connect_args={"client_encoding": "utf8"})
+        settings = {name: v for name, v in _POSTGRESQL.items() if name not in url.query}
+        return create_engine(url, pool_pre_ping=True, connect_args=settings)
     engine = create_engine(url, connect_args={"timeout": _BUSY_S})
 
     @event.listens_for(engine, "connect")
