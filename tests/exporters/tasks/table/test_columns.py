@@ -91,17 +91,6 @@ def test_versions_are_categories() -> None:
     assert choose(firmware=["1.4.2", "2.0.1"] * (N // 2)).categorical == ("firmware",)
 
 
-@pytest.mark.parametrize(
-    ("form", "proposed"), [("%d.%m.%y", "%d.%m.%y"), ("%m/%d/%y", "%m/%d/%y"), ("%d.40.%y", None)]
-)
-def test_dates_with_years_of_two_digits_are_texts_and_told(form: str, proposed: str | None) -> None:
-    at = pd.date_range("2026-01-01", periods=60, freq="3D").strftime(form).tolist() * 2
-    columns = choose(at=at)
-    assert [c.cell.read for c in columns.inputs if c.cell.column == "at"] == ["text"]
-    told = [line for line in columns.notices if "if they are dates" in line]
-    assert [line.partition("=date:")[2] for line in told] == ([f"{proposed}'"] if proposed else [])
-
-
 def test_a_date_becomes_the_parts_that_differ_and_the_rule_is_said() -> None:
     at = pd.date_range("2026-01-01", periods=N, freq="5h").astype(str)
     columns = choose(at=at)

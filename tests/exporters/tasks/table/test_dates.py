@@ -8,6 +8,8 @@ from ounce_exporters.tasks.table.dates import epoch_unit, in_order, is_dates, re
 from ounce_exporters.tasks.table.repeats import find_order
 from ounce_schemas.errors import DataError
 
+from tests.exporters.tasks.table.tables import frame
+
 
 def column(*texts: str) -> pd.Series:
     return pd.Series(list(texts), dtype=str, name="at")
@@ -109,3 +111,14 @@ def test_counts_since_1970_are_told(name: str, first: float, step: float, unit: 
     assert len(told) == (unit is not None)
     order = find_order(frame, "y")
     assert (order is not None) == (unit is not None and step > 0)
+
+
+@pytest.mark.parametrize(
+    ("form", "proposed"), [("%d.%m.%y", "%d.%m.%y"), ("%m/%d/%y", "%m/%d/%y"), ("%d.40.%y", None)]
+)
+def test_dates_with_years_of_two_digits_are_texts_and_told(form: str, proposed: str | None) -> None:
+    at = pd.date_range("2026-01-01", periods=60, freq="3D").strftime(form).tolist() * 2
+    columns = choose_columns(frame(at=at, v=np.arange(120) / 7, y=np.arange(120) % 2), "y")
+    assert [c.cell.read for c in columns.inputs if c.cell.column == "at"] == ["text"]
+    told = [line for line in columns.notices if "if they are dates" in line]
+    assert [line.partition("=date:")[2] for line in told] == ([f"{proposed}'"] if proposed else [])
