@@ -181,11 +181,18 @@ class LabelReader:
             if records:
                 self._take(cast("Sequence[Record]", records))
             if monotonic() >= look_again_s:
-                before, found = found, found | self._partitions(consumer)
-                consumer.incremental_assign(
-                    [TopicPartition(*place, OFFSET_BEGINNING) for place in found - before]
-                )
+                found |= self._read_what_is_new(consumer, found)
                 look_again_s = monotonic() + _LOOK_AGAIN_S
+
+    def _read_what_is_new(self, consumer: Consumer, known: set[Partition]) -> set[Partition]:
+        """Read partitions that are there now and were not known, and give them back."""
+        try:
+            new = self._partitions(consumer) - known
+        except KafkaException as e:  # a consumer that outlives the outage goes on where it was
+            logger.debug("no look for new partitions: %s", e.args[0].str())
+            return set()
+        consumer.incremental_assign([TopicPartition(*place, OFFSET_BEGINNING) for place in new])
+        return new
 
     def _partitions(self, consumer: Consumer) -> set[Partition]:
         """Those that are there now."""

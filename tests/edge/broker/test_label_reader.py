@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from ounce_edge.broker import label_reader
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.evidence.answer_block import AnswerGroup
@@ -193,6 +193,30 @@ def test_labels_that_expired_unread_cost_only_themselves(
         inbox = Inbox(reader)
         inbox.wait_for(1)
     assert [found.id for found in inbox.labels["a"]] == ["2"]
+
+
+@pytest.mark.kafka
+def test_a_look_that_fails_passes_no_label_over(
+    kafka: str, topics: OwnTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics.make(["ounce.a.labels"])
+    looks = list[int]()
+
+    class Away(Consumer):
+        """Does not answer the second look, and a label comes meanwhile."""
+
+        def list_topics(self, *arguments: Any, **options: Any) -> Any:
+            looks.append(1)
+            if len(looks) == 2:
+                publish(kafka, "ounce.a.labels", label("meanwhile"))
+                raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+            return super().list_topics(*arguments, **options)
+
+    monkeypatch.setattr(label_reader, "Consumer", Away)
+    with closing(LabelReader(kafka, ["a"])) as reader:
+        inbox = Inbox(reader)
+        inbox.wait_for(1)
+    assert [found.id for found in inbox.labels["a"]] == ["meanwhile"]
 
 
 @pytest.mark.kafka
