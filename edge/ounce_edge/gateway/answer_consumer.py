@@ -126,7 +126,6 @@ class AnswerConsumer:
         """Begin to read what this gateway was given, or try again later."""
         try:
             known, new = starts(self._consumer, self._unplaced, self._began_ms)
-            self._tell_expired(known)
             self._consumer.assign([*known, *new])
             if new:  # the next gateway of the group begins here, too
                 self._consumer.store_offsets(offsets=new)
@@ -136,14 +135,18 @@ class AnswerConsumer:
             self._next_try_s = time.monotonic() + _AGAIN_S
         else:
             self._unplaced = []
+            self._tell_expired(known)
 
     def _tell_expired(self, known: Iterable[TopicPartition]) -> None:
-        """Log which answers Kafka has dropped before the group read them."""
-        for at in known:
-            low, _ = self._consumer.get_watermark_offsets(at, _TIMEOUT_S)
-            if at.offset < low:
-                lost = f"{counted(low - at.offset, 'answer')} of {at.topic}[{at.partition}]"
-                logger.error("%s expired unread: raise the topic's retention.ms", lost)
+        """Log which answers Kafka has dropped before the group read them, as far as it says."""
+        try:
+            for at in known:
+                low, _ = self._consumer.get_watermark_offsets(at, _TIMEOUT_S)
+                if at.offset < low:
+                    lost = f"{counted(low - at.offset, 'answer')} of {at.topic}[{at.partition}]"
+                    logger.error("%s expired unread: raise the topic's retention.ms", lost)
+        except KafkaException as e:  # a partition without a leader holds up no other
+            logger.debug("whether answers expired is not known: %s", e.args[0].str())
 
     def _tell(self) -> None:
         trouble = self.trouble

@@ -16,6 +16,7 @@ from confluent_kafka import (
 from ounce_edge.broker.delivery.publishing import ProducerSettings
 from ounce_edge.gateway import answer_consumer
 from ounce_edge.gateway.answer_consumer import AnswerConsumer, starts
+from ounce_schemas.topics import dead_letters_topic
 
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.wait import wait_until
@@ -99,6 +100,31 @@ def test_a_group_that_has_read_nothing_goes_on_where_it_began(
         assert wait_for_answers(second, 1) == [b"while it is away"]
     finally:
         second.close()
+
+
+@pytest.mark.kafka
+def test_answers_are_read_where_kafka_does_not_say_what_it_has_dropped(
+    kafka: str, predictions: str, consumer_group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group = {"bootstrap.servers": kafka, "group.id": f"ounce-gateway-{consumer_group}"}
+    topics = (predictions, dead_letters_topic(TASK))
+    with Consumer(group) as before:
+        places = [TopicPartition(topic, p, 0) for topic in topics for p in range(2)]
+        before.commit(offsets=places, asynchronous=False)
+
+    class Leaderless(Consumer):
+        """As where the broker of a partition is away."""
+
+        def get_watermark_offsets(self, *_: Any, **__: Any) -> Any:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+    monkeypatch.setattr(answer_consumer, "Consumer", Leaderless)
+    consumer = AnswerConsumer({"bootstrap.servers": kafka}, consumer_group, [TASK])
+    publish(kafka, predictions, b"kept")
+    try:
+        assert wait_for_answers(consumer, 1) == [b"kept"]
+    finally:
+        consumer.close()
 
 
 class FakeConsumer:
