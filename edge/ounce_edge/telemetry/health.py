@@ -87,7 +87,8 @@ class Health:
             return False, trouble
         if not self.partitions:
             return False, "no partition is assigned"
-        return True, "ready"
+        is_alive, why = self.healthy()
+        return (True, "ready") if is_alive else (False, why)
 
     def healthy(self) -> tuple[bool, str]:
         """Whether this process can go on by itself, and what is the matter otherwise."""

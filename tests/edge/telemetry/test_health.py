@@ -47,15 +47,16 @@ def test_trouble_from_outside_is_not_ready_and_alive_and_named(trouble: str) -> 
     assert health.healthy() == (True, "alive, not ready: too few")
 
 
-def test_a_worker_that_does_not_come_round_is_not_alive() -> None:
+def test_a_worker_that_does_not_come_round_is_neither_alive_nor_ready() -> None:
     clock = Clock()
-    health = Health(clock)
+    health = Health(clock, models_loaded=True, partitions=1)
     clock.now_s += STALLED_AFTER_S
-    assert health.healthy() == (True, "healthy")
+    assert (health.healthy(), health.ready()) == ((True, "healthy"), (True, "ready"))
     clock.now_s += 1
-    assert health.healthy() == (False, "no progress for 31 s: restart this worker")
+    stalled = (False, "no progress for 31 s: restart this worker")
+    assert (health.healthy(), health.ready()) == (stalled, stalled)
     health.progressed()
-    assert health.healthy()[0]
+    assert (health.healthy()[0], health.ready()[0]) == (True, True)
 
 
 def test_a_worker_that_is_left_out_since_files_were_replaced_is_not_alive() -> None:
@@ -70,8 +71,9 @@ def test_a_worker_that_is_left_out_since_files_were_replaced_is_not_alive() -> N
 
 
 def test_a_worker_whose_consumers_read_nothing_is_not_alive() -> None:
-    health = Health(Clock(), reading_trouble="nothing is read of t[0]")
-    assert health.healthy() == (False, "nothing is read of t[0]")
+    health = Health(Clock(), models_loaded=True, partitions=1)
+    health.reading_trouble = "nothing is read of t[0]"
+    assert health.healthy() == health.ready() == (False, "nothing is read of t[0]")
 
 
 def test_the_port_serves_three_pages_and_names_them() -> None:
