@@ -1,9 +1,7 @@
 """The worker process: its parts are made, connected, and ended in order."""
 
 import asyncio
-import gc
 import logging
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -29,6 +27,7 @@ from ounce_edge.broker.refused_labels import RefusedLabels
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu, load_everywhere
 from ounce_edge.models.energy import make_meters
 from ounce_edge.models.runtimes.base import Runtime
+from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
@@ -52,8 +51,10 @@ from ounce_edge.worker.startup import (
     make_delivery,
     make_lanes,
     make_runtime,
+    make_schemas,
     make_tracing,
     reach_kafka,
+    tune_interpreter,
 )
 
 logger = logging.getLogger(__name__)
@@ -64,9 +65,6 @@ _COMMIT_S = 5.0
 """So long a worker that ends waits for the answer to its last commit."""
 _RESTART_S = 15.0
 """So long a restart of the consumer may take, beside answering what waits."""
-_SWITCH_S = 0.0005
-"""How long a lane waits for the interpreter when its call ends and this thread is busy; Python's
-default, 5 ms, is as long as the call itself."""
 
 
 def run_worker(settings: WorkerSettings) -> None:
@@ -88,16 +86,23 @@ def run_worker(settings: WorkerSettings) -> None:
         # First, since what is wrong or absent here needs no Kafka to be found.
         policy = Policy() if settings.policy is None else read_policy(settings.policy)
         sources = parts.enter_context(closing(ModelSources(settings, metrics)))
-        runtime = make_runtime(settings, metrics)
+        runtime, schemas = make_runtime(settings, metrics), make_schemas(settings)
+        tracing = make_tracing(settings, settings.worker_name, metrics)
+        if tracing is not None:
+            parts.callback(tracing.close)
         same_partitions, lanes = reach_kafka(settings), make_lanes(settings)
-        folders = sources.begin()
+        folders, watts = sources.begin(), make_meters(runtime).watts
         pipelines = load_pipelines(
             settings,
             policy,
             metrics,
             lanes,
-            lambda task: load_everywhere(folders[task], task, runtime),
-            watts=make_meters(runtime).watts,
+            lambda task: Edition(
+                load_everywhere(folders[task], task, runtime),
+                policy.for_task(task),
+                watts=watts,
+                schemas=schemas,
+            ),
         )
         health.models_loaded = True
         logger.info(
@@ -107,20 +112,18 @@ def run_worker(settings: WorkerSettings) -> None:
             settings.metrics_host,
             port,
         )
-        # What is loaded stays: keep it out of every collection, and collect rarely.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(200_000, 20, 100)
-        if len(lanes):
-            sys.setswitchinterval(_SWITCH_S)
-        worker = _Worker(settings, pipelines, lanes, same_partitions, metrics, health)
+        tune_interpreter(lanes)
+        send_event = parts.enter_context(closing(EventProducer(settings.kafka, settings.security)))
+        events = Events(send_event, metrics.observe_event, worker=settings.worker_name)
+        telemetry = Telemetry(metrics, events, health, tracing)
+        worker = _Worker(settings, pipelines, lanes, same_partitions, telemetry)
         building = None
         if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
             building = EngineBuilding(settings.engines, settings.runtime.flavour)
             parts.callback(building.close)
         worker.start(sources, runtime, building)
         if settings.follow_policies:
-            parts.callback(worker.follow_policies(metrics).close)
+            parts.callback(worker.follow_policies().close)
         asyncio.run(worker.run())
 
 
@@ -137,16 +140,15 @@ class _Worker:
         pipelines: Sequence[Pipeline],
         lanes: Lanes,
         same_partitions: Mapping[str, int],
-        metrics: Metrics,
-        health: Health,
+        telemetry: Telemetry,
     ) -> None:
         self._settings = settings
-        self._health = health
+        metrics, events, health, _ = telemetry
+        self._metrics, self._events, self._health = metrics, events, health
         self._failure: OunceError | None = None
         self._lanes = lanes
         delivery = self._delivery = make_delivery(settings, same_partitions, metrics)
         health.delivery_trouble = lambda: delivery.trouble
-        self._send_event = EventProducer(settings.kafka, settings.security)
         self._refused_labels = RefusedLabels(
             settings.kafka,
             {pipeline.task.name: pipeline.task for pipeline in pipelines},
@@ -160,15 +162,12 @@ class _Worker:
             security=settings.security,
             refused=self._refused_labels,
         )
-        name = settings.worker_name
-        self._tracing = make_tracing(settings, name, metrics)
-        events = self._events = Events(self._send_event, metrics.observe_event, worker=name)
         self._serving = Serving(
             settings,
             pipelines,
             lanes,
             delivery,
-            Telemetry(metrics, events, health, self._tracing),
+            telemetry,
             labels=self._labels,
         )
         tasks = self._serving.tasks
@@ -208,7 +207,7 @@ class _Worker:
                 lambda: self._serving.is_full or self._is_leaving, self._restart_consumer
             ),
         )
-        self._trials = Trials(settings, self._serving, metrics, name)
+        self._trials = Trials(settings, self._serving, metrics, settings.worker_name)
         self._app = FastStream(broker, logger=None, on_shutdown=[self._drain])
 
     def start(
@@ -218,14 +217,14 @@ class _Worker:
         reload = Reload(self._serving, runtime, self._events, make_meters(runtime).watts)
         sources.start(self._serving, reload, self._events, building)
 
-    def follow_policies(self, metrics: Metrics) -> TopicFollower:
+    def follow_policies(self) -> TopicFollower:
         """Put the current version of the policy in force, then each that comes."""
         settings = self._settings
         following = PolicyFollowing(
             self._serving,
             settings.task,
             self._events,
-            metrics,
+            self._metrics,
             KeptPolicy(settings.state),
             self._trials.canaries,
         )
@@ -234,7 +233,7 @@ class _Worker:
             settings.kafka,
             POLICIES_TOPIC,
             following,
-            metrics.count_passed_over(POLICIES_TOPIC),
+            self._metrics.count_passed_over(POLICIES_TOPIC),
             fetch_wait_ms=settings.fetch_wait_ms,
             security=settings.security,
         )
@@ -258,11 +257,8 @@ class _Worker:
             self._delivery.close()
             self._labels.close()
             self._refused_labels.close()
-            self._send_event.close()
             self._trials.close()
             self._serving.close()
-            if self._tracing is not None:
-                self._tracing.close()
         if self._failure is not None:
             raise self._failure
         logger.info("drained and stopped")

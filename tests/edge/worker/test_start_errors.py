@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,20 @@ def test_a_gpu_that_is_absent_is_told_before_kafka_is_asked(
     monkeypatch.setattr(startup, "OnnxCudaRuntime", make_absent)
     words = "--task=digits --runtime=cuda --kafka=127.0.0.1:1 --metrics-port=0"
     assert fails(*words.split(), "--kafka-timeout-s=1") == "ounce: no such GPU"
+
+
+@pytest.mark.parametrize(
+    ("option", "extra"), [("--traces", "ounce[tracing]"), ("--schema-registry", "ounce[registry]")]
+)
+def test_a_package_that_is_missing_is_told_before_kafka_is_asked(
+    option: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ounce_edge.telemetry.otlp", None)
+    monkeypatch.setattr(startup, "_FOR_REGISTRY", ("absent_package",))
+    words = "--task=digits --kafka=127.0.0.1:1 --metrics-port=0 --kafka-timeout-s=1"
+    told = fails(*words.split(), f"{option}=http://127.0.0.1:1")
+    assert told.startswith(f"ounce: {option} needs the package "), told
+    assert extra in told
 
 
 def test_every_option_is_a_setting_too(kafka: str, topics: OwnTopics, tmp_path: Path) -> None:
