@@ -144,8 +144,10 @@ class Gateway:
 
     def ready(self) -> tuple[bool, str]:
         """Whether messages go and answers come back, and all that hinders it otherwise."""
-        trouble = self._trouble()
-        return trouble is None, trouble or "ready"
+        if trouble := self._trouble():
+            return False, trouble
+        is_alive, why = self.healthy()
+        return (True, "ready") if is_alive else (False, why)
 
     def _trouble(self) -> str | None:
         if self._is_stopping:

@@ -52,6 +52,23 @@ def test_a_store_that_can_not_be_read_for_its_age_ends_no_gateway(tmp_path: Path
     gateway._store.close()
 
 
+def test_a_gateway_whose_turn_does_not_end_is_neither_alive_nor_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = Gateway(
+        GatewaySettings(
+            map=("s/+device/+task",), task=("digits",), kafka="x:1", store=tmp_path / "store.db"
+        )
+    )
+    monkeypatch.setattr(gateway, "_trouble", lambda: None)
+    assert gateway.ready() == (True, "ready")
+    gateway._turned_s -= 1000.0
+    assert gateway.ready() == gateway.healthy()
+    assert not gateway.ready()[0]
+    gateway._answers.close()
+    gateway._store.close()
+
+
 def test_a_gateway_without_kafka_whose_certificate_was_replaced_is_to_be_restarted(
     tmp_path: Path,
 ) -> None:
