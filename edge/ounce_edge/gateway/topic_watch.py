@@ -63,35 +63,34 @@ class TopicWatch:
             self._is_closing.wait(_EVERY_S)
 
     def _look(self, client: AdminClient) -> None:
-        found = absent_topics(client, self._topics())
+        cluster = client.list_topics(timeout=_TIMEOUT_S)
+        found = absent_topics(client, self._topics(), cluster.topics)
         for topic in sorted(found - self._absent):
             logger.error("%s is absent: make it with `ounce topics`; its records are stored", topic)
         for topic in sorted(self._absent - found):
             logger.info("%s is there", topic)
         self._absent = found
         self._tell_absent(found)
-        self._tell_readable(readable_topics(client, self._read))
+        if not is_embedded(cluster.cluster_id):  # it is silent where it is asked for much
+            self._tell_readable(readable_topics(client, self._read))
 
 
-def absent_topics(client: AdminClient, topics: Iterable[str]) -> frozenset[str]:
+def absent_topics(
+    client: AdminClient, topics: Iterable[str], present: Collection[str]
+) -> frozenset[str]:
     """Those that Kafka does not have. A broker that makes topics when they are asked for makes
     them.
 
-    Raises:
-        KafkaException: Kafka does not answer.
+    Args:
+        client: asks for each that is not present, by its name.
+        topics: to look for.
+        present: all that Kafka shows to this user.
     """
-    present: Collection[str] = client.list_topics(timeout=_TIMEOUT_S).topics
     return frozenset(t for t in set(topics) if t not in present and _is_absent(client, t))
 
 
 def readable_topics(client: AdminClient, topics: Collection[str]) -> dict[str, bool]:
-    """Whether this user may read them, of those of which Kafka says so.
-
-    Raises:
-        KafkaException: Kafka does not answer.
-    """
-    if is_embedded(client.list_topics(timeout=_TIMEOUT_S).cluster_id):
-        return {}  # it is silent where it is asked for much
+    """Whether this user may read them, of those of which Kafka says so."""
     rights = TopicRights(client, topics)
     told = ((topic, rights.may(topic, "READ")) for topic in topics)
     return {topic: may for topic, may in told if may is not None}
