@@ -167,6 +167,11 @@ def test_the_extra_that_reads_it_is_named(
         "http://x:0x",
         "https://x:99999",
         "http://ü",
+        "http://300.1.1.999",
+        "http://minio.1:9000",
+        "http://minio.0x1",
+        "http://[1::1::1]:9000",
+        "http://xn--a",
     ],
 )
 def test_an_endpoint_that_is_no_url_is_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +193,15 @@ def test_a_setting_with_a_line_end_is_named(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:9000", "https://s3.example.org", "http://[::1]:9"]
+    "url",
+    [
+        "http://127.0.0.1:9000",
+        "https://s3.example.org",
+        "http://[::1]:9",
+        "http://minio_1:9000",
+        "https://s3.example.org./base",
+        "https://xn--bcher-kva.example",
+    ],
 )
 def test_an_endpoint_that_is_a_url_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)
