@@ -17,6 +17,7 @@ from ounce_schemas.errors import ArtifactError
 _ENDPOINT = "AWS_ENDPOINT_URL"
 _WITHOUT_BLANKS = (
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION",
+    "AWS_DEFAULT_REGION",
 )  # fmt: skip
 _OTHER = re.compile("[^!-~]")
 _SERVER = re.compile(

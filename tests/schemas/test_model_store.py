@@ -53,6 +53,19 @@ def test_what_a_killed_writer_left_is_no_file_of_the_store(
     assert own.names("releases") == ["a", "b"]
 
 
+def test_a_writer_that_fails_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("no space left")
+
+    own = ModelStore(str(tmp_path))
+    monkeypatch.setattr(own._fs, "mv", full)
+    with pytest.raises(ArtifactError, match="no space left"):
+        own.write("blobs/a", b"whole")
+    assert list((tmp_path / "blobs").iterdir()) == []
+
+
 def test_two_may_write_the_same_file_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +194,8 @@ def test_an_endpoint_that_is_no_url_is_named(url: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("AWS_ACCESS_KEY_ID", "key\n"), ("AWS_REGION", "eu west")]
+    ("name", "value"),
+    [("AWS_ACCESS_KEY_ID", "key\n"), ("AWS_REGION", "eu west"), ("AWS_DEFAULT_REGION", "eu\n")],
 )
 def test_a_setting_with_a_line_end_is_named(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
