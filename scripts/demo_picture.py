@@ -35,7 +35,7 @@ def picture(report: Path) -> str:
         reports = LineFeed(report, FleetReport).read()
     except msgspec.MsgspecError as error:
         raise click.ClickException(f"{report} is no report of a demo: {error}") from error
-    shown = [report for report in reports if report.elapsed_s <= _AT_S]
+    shown = [one for one in reports if one.elapsed_s <= _AT_S]
     if not shown or shown == reports:
         raise click.ClickException(f"{report} has no report of {_AT_S:g} s and later")
     rates = [sum(task.sent_per_s for task in one.tasks.values()) for one in shown]

@@ -1,6 +1,7 @@
 """A store of models wherever fsspec reaches: a folder, S3 or what speaks like it, HTTP."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -108,8 +109,13 @@ class ModelStore:
             self._fs.makedirs(at.rsplit("/", 1)[0], exist_ok=True)
             if getattr(self._fs, "protocol", "") == "file" or "file" in self._fs.protocol:
                 unfinished = f"{at}.{uuid4().hex}{_UNFINISHED}"  # others may write the same
-                self._fs.pipe_file(unfinished, content)
-                self._fs.mv(unfinished, at)
+                try:
+                    self._fs.pipe_file(unfinished, content)
+                    self._fs.mv(unfinished, at)
+                except Exception:  # such as a full disk, which it would keep full
+                    with suppress(OSError):
+                        self._fs.rm(unfinished)
+                    raise
             else:  # an object store shows an object once it is whole
                 self._fs.pipe_file(at, content)
 

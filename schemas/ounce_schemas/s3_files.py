@@ -7,6 +7,7 @@ AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL and other
 import os
 import re
 from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address
 
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
@@ -16,11 +17,15 @@ from ounce_schemas.errors import ArtifactError
 _ENDPOINT = "AWS_ENDPOINT_URL"
 _WITHOUT_BLANKS = (
     "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION",
+    "AWS_DEFAULT_REGION",
 )  # fmt: skip
 _OTHER = re.compile("[^!-~]")
 _SERVER = re.compile(
-    r"https?://([\w.-]+|\[[\da-fA-F:.]+\])(:(?P<port>\d{1,5}))?(/[\w./-]*)?", re.ASCII
+    r"https?://((?P<name>[\w.-]+)|\[(?P<ipv6>[\da-fA-F:.]+)\])(:(?P<port>\d{1,5}))?(/[\w./-]*)?",
+    re.ASCII,
 )
+_NUMBER = re.compile(r"(.*\.)?(\d+|0x[\da-f]*)\.?", re.ASCII | re.IGNORECASE)
+"""A host that ends so is an address, and no name."""
 _LAST_PORT = 65_535
 _TIMEOUT = timedelta(seconds=10)
 _MOST_RETRIES = 2
@@ -115,4 +120,16 @@ class S3Files:
 def _is_server(url: str) -> bool:
     """Whether it is a URL of a server."""
     found = _SERVER.fullmatch(url)
-    return found is not None and int(found["port"] or 0) <= _LAST_PORT
+    if found is None or int(found["port"] or 0) > _LAST_PORT:
+        return False
+    name = found["name"]
+    try:
+        if name is None:
+            IPv6Address(found["ipv6"])
+        elif _NUMBER.fullmatch(name):
+            IPv4Address(name.removesuffix("."))
+        else:
+            name.encode().decode("idna")
+    except ValueError:
+        return False
+    return True

@@ -60,6 +60,16 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 'pip install "ounce[edge]"' in result.output
 
 
+def test_the_extra_of_the_control_plane_is_named_for_what_its_forms_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "python_multipart", None)
+    result = CliRunner().invoke(root, ["control", "serve", "--kafka", "127.0.0.1:1"])
+    assert result.exit_code == 1
+    assert "needs the package 'python_multipart'" in result.output
+    assert 'pip install "ounce[control]"' in result.output
+
+
 WRONG = [
     ("--data", "absent.csv", "--target", "y"),
     (".", "--data", "absent.csv"),

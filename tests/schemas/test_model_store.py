@@ -53,6 +53,19 @@ def test_what_a_killed_writer_left_is_no_file_of_the_store(
     assert own.names("releases") == ["a", "b"]
 
 
+def test_a_writer_that_fails_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("no space left")
+
+    own = ModelStore(str(tmp_path))
+    monkeypatch.setattr(own._fs, "mv", full)
+    with pytest.raises(ArtifactError, match="no space left"):
+        own.write("blobs/a", b"whole")
+    assert list((tmp_path / "blobs").iterdir()) == []
+
+
 def test_two_may_write_the_same_file_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,6 +180,11 @@ def test_the_extra_that_reads_it_is_named(
         "http://x:0x",
         "https://x:99999",
         "http://ü",
+        "http://300.1.1.999",
+        "http://minio.1:9000",
+        "http://minio.0x1",
+        "http://[1::1::1]:9000",
+        "http://xn--a",
     ],
 )
 def test_an_endpoint_that_is_no_url_is_named(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +194,8 @@ def test_an_endpoint_that_is_no_url_is_named(url: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("AWS_ACCESS_KEY_ID", "key\n"), ("AWS_REGION", "eu west")]
+    ("name", "value"),
+    [("AWS_ACCESS_KEY_ID", "key\n"), ("AWS_REGION", "eu west"), ("AWS_DEFAULT_REGION", "eu\n")],
 )
 def test_a_setting_with_a_line_end_is_named(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
@@ -188,7 +207,15 @@ def test_a_setting_with_a_line_end_is_named(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.0.0.1:9000", "https://s3.example.org", "http://[::1]:9"]
+    "url",
+    [
+        "http://127.0.0.1:9000",
+        "https://s3.example.org",
+        "http://[::1]:9",
+        "http://minio_1:9000",
+        "https://s3.example.org./base",
+        "https://xn--bcher-kva.example",
+    ],
 )
 def test_an_endpoint_that_is_a_url_is_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", url)

@@ -4,6 +4,7 @@ First by nominal work, so that the same table and limit give the same ladder aga
 clock, for machines that are slower than nominal.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -76,7 +77,7 @@ class TimeLimit:
         if self._limit_s is None or spent_s <= self._limit_s:
             return None
         return (
-            f"training took {spent_s:.0f} s, more than --time-limit {self._limit_s:g}: the "
+            f"training took {math.ceil(spent_s)} s, more than --time-limit {self._limit_s:g}: the "
             "quickest model is always made, and a model that has begun is finished"
         )
 

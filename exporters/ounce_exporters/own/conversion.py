@@ -26,6 +26,8 @@ from ounce_exporters.own.transformed_targets import turned_back
 
 _OPSET = {"": 18, "ai.onnx.ml": 3}  # the latest that skl2onnx's converters are written for
 _NO_CONVERTER = re.compile(r"Unable to find a shape calculator for type '<class '[\w.]*?(\w+)'>'")
+_OF_NO_COLUMN = "skl2onnx/"
+"""Before the name of what is no input: a column may be called as the output is, `label`."""
 
 Types = Sequence[tuple[str, Any]]
 """Names of the inputs and skl2onnx's types of them."""
@@ -115,9 +117,10 @@ def _to_graph(model: Any, types: Types) -> onnx.ModelProto:
         absent = _NO_CONVERTER.search(reason)
         reason = f"it has no converter for {absent[1]}" if absent else reason
         raise ExportError(f"skl2onnx can't convert this {type(model).__name__}: {reason}") from e
-    # skl2onnx writes `_` for what is no letter of a name; the inputs stand in their order.
+    # skl2onnx writes `_` for what is no letter of a name, and numbers what else has the name
+    # `label`; the inputs stand in their order.
     given = {port.name: name for port, (name, _) in zip(graph.graph.input, types, strict=True)}
-    rename(graph.graph, given)
+    rename(graph.graph, given, _OF_NO_COLUMN)
     if isinstance(model, SVC | NuSVC) and not hasattr(model, "predict_proba"):
         _turn_scores(graph, len(model.classes_))
     if is_classifier(model) and len(graph.graph.output) > 1:

@@ -3,6 +3,7 @@
 import onnx
 from onnx import helper
 
+_NORMALIZER = "StringNormalizer"
 _LOCALE = "locale"
 _ENGLISH = ("", "en_US", "en_US.UTF-8", "en")
 _EVERYWHERE = "C.UTF-8"
@@ -15,10 +16,12 @@ def with_common_locale(model: onnx.ModelProto) -> onnx.ModelProto:
     `TfidfVectorizer`. Slim images lack it, and ONNX Runtime then loads no such model. Both know the
     same letters.
     """
+    if all(node.op_type != _NORMALIZER for node in model.graph.node):
+        return model  # no copy of what may be large
     result = onnx.ModelProto()
     result.CopyFrom(model)
     for node in result.graph.node:
-        if node.op_type != "StringNormalizer":
+        if node.op_type != _NORMALIZER:
             continue
         said = next((a for a in node.attribute if a.name == _LOCALE), None)
         if said is not None and said.s.decode() not in _ENGLISH:

@@ -1,5 +1,6 @@
 """`Client`: ask a task's workers, wait for the answer, and tell them the truth."""
 
+import logging
 import threading
 import time
 import uuid
@@ -31,6 +32,8 @@ from ounce_services.cluster.admin import (
     require_topics,
 )
 from ounce_services.devices.answers import AnswerReader
+
+_log = logging.getLogger(__name__)
 
 _LOOK_S = 0.002
 """From one look for answers to the next."""
@@ -106,7 +109,7 @@ class Client:
         min_accuracy: float | None = None,
         explanation: bool | None = None,
     ) -> str:
-        """Send a request, and don't wait.
+        """Send a request, and don't wait. The log tells of one that Kafka does not take later.
 
         Args:
             data: a row by column names, a list of values, the bytes of a raw tensor, an array of
@@ -128,9 +131,14 @@ class Client:
         body = as_body(data)
 
         def told(error: KafkaError | None, _: Message) -> None:
+            if error is None:
+                return
+            why = _why_not_taken(error, self._requests, body)
             with self._lock:
-                if error is not None and id_ in self._waited_for:
-                    self._waited_for[id_] = BrokerError(_why_not_taken(error, self._requests, body))
+                if id_ in self._waited_for:
+                    self._waited_for[id_] = BrokerError(why)
+                else:
+                    _log.warning("request %s is lost: %s", id_, why)
 
         try:
             self._producer.produce(

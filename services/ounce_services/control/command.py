@@ -2,6 +2,7 @@
 
 import time
 from contextlib import closing
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,6 +31,7 @@ def command() -> None:
 def serve(**values: Any) -> None:
     """Serve until stopped. The address is printed when it listens."""
     settings = make_settings(ControlSettings, values)
+    import_module("python_multipart")  # FastAPI lacks it with an error that names no extra
     # Imported here: it takes a second, and help and wrong options need none of it.
     from ounce_services.control.serving import run
 

@@ -225,7 +225,9 @@ def test_a_module_that_does_not_fit_is_told_why(
     assert capfd.readouterr().out == ""
 
 
-@pytest.mark.parametrize("names", [("at.hour", "at hour"), ("wärme (°C)", "1st")])
+@pytest.mark.parametrize(
+    "names", [("at.hour", "at hour"), ("wärme (°C)", "1st"), ("label", "variable")]
+)
 @pytest.mark.parametrize(
     "make",
     [

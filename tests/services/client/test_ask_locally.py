@@ -107,7 +107,9 @@ def test_the_same_over_kafka(digits_models: Path, kafka: str, topics: Any, tmp_p
 
 
 @pytest.mark.kafka
-def test_a_request_that_is_too_large_is_told_as_that(kafka: str, topics: OwnTopics) -> None:
+def test_a_request_that_is_too_large_is_told_as_that(
+    kafka: str, topics: OwnTopics, caplog: pytest.LogCaptureFixture
+) -> None:
     requests, *_ = topics.of_task("digits")
     configure(kafka, requests, max_message_bytes=2000)
     with Client(kafka, "digits", timeout_s=60) as client:
@@ -115,6 +117,9 @@ def test_a_request_that_is_too_large_is_told_as_that(kafka: str, topics: OwnTopi
             text = f"{requests} takes no request of {n_bytes:,} bytes: send fewer rows at once"
             with pytest.raises(BrokerError, match=text):
                 client.ask(np.random.default_rng(0).bytes(n_bytes))
+        assert not caplog.records
+        client.send(np.random.default_rng(0).bytes(1_200_000), id="large")
+    assert f"request large is lost: {requests} takes no request of 1,200,000" in caplog.text
 
 
 @pytest.mark.kafka

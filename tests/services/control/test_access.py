@@ -12,7 +12,7 @@ from pathlib import Path
 import jwt
 import pytest
 from click.testing import CliRunner
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from fastapi.testclient import TestClient
 from ounce_schemas.command import root
 from ounce_services.control.access.principal import Role
@@ -269,6 +269,7 @@ def test_a_token_of_the_provider_is_taken_and_any_other_refused(
         token(rsa.generate_private_key(65537, 2048)),
         token("shared secret that has thirty-two bytes", "HS256"),
         token(None, "none"),
+        token(ec.generate_private_key(ec.SECP256R1()), "ES256"),
         "a.b.c",
     ]
     for text in bad:
@@ -295,5 +296,49 @@ def test_a_provider_that_is_away_is_told_as_that_and_locks_nobody_out(
     for _ in range(30):
         with pytest.raises(ProviderAwayError, match="can't be had now"):
             plane.gate.enter(token, None, "a")
+    with pytest.raises(UnauthorizedError, match="not valid"):
+        plane.gate.enter("no token", None, "a")
     monkeypatch.setattr(plane.gate, "tokens", Tokens(there))
     assert plane.gate.enter(token, None, "a").name == "bob"
+
+
+def test_tokens_that_name_unknown_keys_do_not_flood_the_provider(
+    provider: tuple[Provider, rsa.RSAPrivateKey], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, key = provider
+    now_s, asked = [1000.0], list[str]()
+    fetch = jwt.PyJWKClient.fetch_data
+
+    def counted(client: jwt.PyJWKClient) -> object:
+        asked.append(client.uri)
+        return fetch(client)
+
+    def token(kid: str) -> str:
+        claims = {
+            "iss": there.issuer, "aud": "ounce", "sub": "bob", "exp": time.time() + 60,
+            "ounce-role": "viewer",
+        }  # fmt: skip
+        return jwt.encode(claims, key, "RS256", headers={"kid": kid})
+
+    monkeypatch.setattr(jwt.PyJWKClient, "fetch_data", counted)
+    tokens = Tokens(there, clock_s=lambda: now_s[0])
+    assert tokens.find(token("k1")).name == "bob"
+    for i in range(20):
+        with pytest.raises(UnauthorizedError, match=f"the provider has no key 'x{i}'"):
+            tokens.find(token(f"x{i}"))
+    assert len(asked) == 1
+
+    now_s[0] += 10.0
+    tokens._client.uri = there.jwks_url.replace("/jwks", "/page")
+    for i in range(20):
+        with pytest.raises(ProviderAwayError):
+            tokens.find(token(f"x{i}"))
+        assert tokens.find(token("k1")).name == "bob"
+    assert len(asked) == 2
+
+    now_s[0] += 300.0
+    with pytest.raises(ProviderAwayError):
+        tokens.find(token("k1"))
+    now_s[0] += 10.0
+    tokens._client.uri = there.jwks_url
+    assert tokens.find(token("k1")).name == "bob"

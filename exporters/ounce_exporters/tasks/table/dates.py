@@ -23,7 +23,10 @@ _DAYS = (
     *("%b %d, %Y", "%b %d %Y", "%d-%B-%Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y"),
 )
 _DAY_OR_MONTH_FIRST = (("%d/%m/%Y", "%m/%d/%Y"), ("%d-%m-%Y", "%m-%d-%Y"))
-_SHORT = ("%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%m-%d-%y", "%d-%m-%y", "%y-%m-%d", "%d-%b-%y")
+_SHORT = (
+    *("%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%y/%m/%d", "%m-%d-%y", "%d-%m-%y", "%y-%m-%d"),
+    "%d-%b-%y",
+)
 _TIMES = (
     *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p"),
     *(" %H:%M:%S %z", " %H:%M:%S %Z"),
@@ -71,13 +74,18 @@ def short_dates(column: pd.Series) -> str | None:
     texts = [text for text in column.drop_duplicates() if text.lower() not in GAPS]
     if len(texts) < _LEAST_TIMES:
         return None
-    for short in _SHORT:
-        if all(parse_date(text, short) is not None for text in texts):
-            return (
-                f"column {column.name!r} is read as texts; if they are dates, say --columns "
-                f"'{column.name}=date:{short}'"
-            )
-    return None
+    name = column.name
+    fitting = [
+        f"'{name}=date:{day}{time}'"
+        for day, time in product(_SHORT, _TIMES)
+        if _fits(texts, f"{day}{time}")
+    ]
+    if not fitting:
+        return None
+    return (
+        f"column {name!r} may hold dates with years of two digits; if so, say --columns "
+        f"{' or '.join(fitting)}"
+    )
 
 
 def are_days(column: pd.Series) -> bool:

@@ -1,8 +1,10 @@
 """Bearer tokens of an OpenID Connect provider, checked by its published keys (JWKS)."""
 
 import logging
+import math
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +18,8 @@ _log = logging.getLogger(__name__)
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"]
 """None with a shared secret: a public key must never be taken for one."""
 _KEPT_S = 300
-_COOLDOWN_S = 5.0
-"""So long a key that the provider has just begun to use may be unknown."""
 _AGAIN_S = 5.0
-"""From one try to reach a provider that is away to the next."""
+"""From one question to the provider to the next, however many tokens name unknown keys."""
 _LEEWAY_S = 30
 
 
@@ -42,29 +42,45 @@ class Provider:
     tenant_claim: str = "ounce-tenant"
 
 
+@dataclass(frozen=True)
+class _Published:
+    """Keys that the provider publishes.
+
+    Attributes:
+        keys: by their ids.
+        until_s: when they must be read again, by the monotonic clock.
+    """
+
+    keys: Mapping[str, jwt.PyJWK]
+    until_s: float
+
+
 class Tokens:
     """Finds out who brings a token."""
 
-    def __init__(self, provider: Provider, timeout_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        timeout_s: float = 5.0,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._provider = provider
-        self._keys = jwt.PyJWKClient(
-            provider.jwks_url,
-            lifespan=_KEPT_S,
-            timeout=timeout_s,
-            cooldown_duration=_COOLDOWN_S,
-        )
-        self._again_s = 0.0
+        self._client = jwt.PyJWKClient(provider.jwks_url, timeout=timeout_s)
+        self._clock_s = clock_s
+        self._published = _Published({}, -math.inf)
+        self._again_s = -math.inf
+        self._is_away = False
+        self._reading = threading.Lock()
 
     def find(self, text: str) -> Principal:
         """Whose token it is.
 
         Raises:
             UnauthorizedError: it is not valid, or names no role.
-            ProviderAwayError: the provider's keys can't be had now.
+            ProviderAwayError: its key is not known, and the provider's keys can't be had now.
         """
-        self._have_keys()
         try:
-            key = self._keys.get_signing_key_from_jwt(text)
+            key = self._key(str(jwt.get_unverified_header(text).get("kid")))
             claims = jwt.decode(
                 text,
                 key.key,
@@ -74,21 +90,43 @@ class Tokens:
                 leeway=_LEEWAY_S,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except jwt.PyJWTError as e:
+        except (jwt.PyJWTError, TypeError, ValueError) as e:
+            # TypeError: its algorithm is for other keys than the one that it names
             raise UnauthorizedError(f"the token is not valid: {e}") from e
         return self._principal(claims)
 
-    def _have_keys(self) -> None:
-        """Read the provider's keys, unless they were read lately."""
-        why = "the keys of the provider of tokens can't be had now: try again, or bring an API key"
-        if time.monotonic() < self._again_s:
-            raise ProviderAwayError(why)
+    def _key(self, id_: str) -> jwt.PyJWK:
+        """The key of an id. Whose key is known waits for nobody else's."""
+        if (key := self._known(id_)) is not None:
+            return key
+        with self._reading:
+            if self._known(id_) is None and self._clock_s() >= self._again_s:
+                self._read()
+        if (key := self._known(id_)) is not None:
+            return key
+        if self._is_away:
+            raise ProviderAwayError(
+                "the keys of the provider of tokens can't be had now: try again, or bring an API "
+                "key"
+            )
+        raise UnauthorizedError(f"the token is not valid: the provider has no key {id_!r}")
+
+    def _known(self, id_: str) -> jwt.PyJWK | None:
+        published = self._published
+        return published.keys.get(id_) if self._clock_s() < published.until_s else None
+
+    def _read(self) -> None:
+        """Ask the provider for its keys."""
         try:
-            self._keys.get_jwk_set()
-        except (jwt.PyJWTError, ValueError) as e:  # ValueError: what it sends is no JSON
-            self._again_s = time.monotonic() + _AGAIN_S
-            _log.warning("%s gives no keys, tokens are not taken: %s", self._provider.jwks_url, e)
-            raise ProviderAwayError(why) from e
+            found = self._client.get_signing_keys(refresh=True)
+        except (jwt.PyJWTError, OSError, ValueError) as e:  # ValueError: it sends no JSON
+            self._is_away = True
+            _log.warning("%s gives no keys: %s", self._provider.jwks_url, e)
+        else:
+            self._is_away = False
+            keys = {str(key.key_id): key for key in found}
+            self._published = _Published(keys, self._clock_s() + _KEPT_S)
+        self._again_s = self._clock_s() + _AGAIN_S
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
         provider = self._provider

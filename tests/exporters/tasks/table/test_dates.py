@@ -1,5 +1,7 @@
 """Dates are read in the format that they are in, and give the parts that differ."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -114,11 +116,18 @@ def test_counts_since_1970_are_told(name: str, first: float, step: float, unit: 
 
 
 @pytest.mark.parametrize(
-    ("form", "proposed"), [("%d.%m.%y", "%d.%m.%y"), ("%m/%d/%y", "%m/%d/%y"), ("%d.40.%y", None)]
+    ("form", "proposed"),
+    [
+        ("%d.%m.%y", ["%d.%m.%y"]),
+        ("%d.%m.%y %H:%M", ["%d.%m.%y %H:%M"]),
+        ("%m/%d/%y", ["%m/%d/%y"]),
+        ("%y-%m-%d", ["%d-%m-%y", "%y-%m-%d"]),
+        ("%d.40.%y", []),
+    ],
 )
-def test_dates_with_years_of_two_digits_are_texts_and_told(form: str, proposed: str | None) -> None:
+def test_dates_with_years_of_two_digits_are_texts_and_told(form: str, proposed: list[str]) -> None:
     at = pd.date_range("2026-01-01", periods=60, freq="3D").strftime(form).tolist() * 2
     columns = choose_columns(frame(at=at, v=np.arange(120) / 7, y=np.arange(120) % 2), "y")
     assert [c.cell.read for c in columns.inputs if c.cell.column == "at"] == ["text"]
-    told = [line for line in columns.notices if "if they are dates" in line]
-    assert [line.partition("=date:")[2] for line in told] == ([f"{proposed}'"] if proposed else [])
+    told = [line for line in columns.notices if "years of two digits" in line]
+    assert [re.findall("at=date:(.*?)'", line) for line in told] == ([proposed] if proposed else [])
