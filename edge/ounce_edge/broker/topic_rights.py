@@ -35,4 +35,6 @@ class TopicRights:
         except KafkaException as e:  # absent, or a broker that can't tell: not a question of rights
             is_denied = e.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED
             return False if is_denied else None
+        except TimeoutError:
+            return None
         return operation in {each.name for each in permitted} if permitted else None

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from ounce_schemas.errors import InvalidMessageError, Reason
@@ -14,7 +16,7 @@ from ounce_edge.gateway.maps import BadTopicError, TopicMap, TopicMaps
 from ounce_edge.gateway.patterns import Place
 from ounce_edge.gateway.replies import BadReplyError, ReplyAddress
 from ounce_edge.wire.dead_letters import write_letter
-from ounce_edge.wire.records import MadeRecord
+from ounce_edge.wire.records import MadeRecord, Outgoing
 
 _MOST_HEADER_BYTES = 16_384
 _NO_ATTRIBUTES = {"traceparent", "tracestate"}
@@ -222,3 +224,21 @@ def _with_defaults(
         return headers
     names = {name.lower() for name, _ in headers}
     return headers + [(name, value) for name, value in by.defaults if name not in names]
+
+
+def as_outgoing(records: Sequence[KafkaRecord]) -> list[Outgoing]:
+    """Records by topic; within a topic their order stays."""
+    by_topic = groupby(sorted(records, key=attrgetter("topic")), attrgetter("topic"))
+    return [_outgoing(topic, [*own]) for topic, own in by_topic]
+
+
+def _outgoing(topic: str, records: Sequence[KafkaRecord]) -> Outgoing:
+    return Outgoing(
+        topic,
+        [record.value for record in records],
+        [record.key for record in records],
+        [record.headers for record in records],
+        None,
+        [record.as_record() for record in records],
+        timestamps_ms=[record.timestamp_ms for record in records],
+    )

@@ -11,22 +11,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from ounce_schemas.errors import BrokerError
 
 from ounce_edge.broker.delivery.publishing import ProducerSettings, Publishing
 from ounce_edge.broker.delivery.refusals import Refusal
 from ounce_edge.broker.delivery.transactional_producer import AbortedError, TransactionalProducer
-from ounce_edge.gateway.arrivals import KafkaRecord
+from ounce_edge.gateway.arrivals import KafkaRecord, as_outgoing
 from ounce_edge.gateway.pace import TICK_S, Pace
 from ounce_edge.gateway.store import Store, StoreError
 from ounce_edge.gateway.stored import Most
 from ounce_edge.gateway.topics_aside import TopicsAside
-from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)
 
@@ -270,26 +267,15 @@ class Backlog:
         return True
 
     def _committed(self) -> int:
-        """The number of the last batch that Kafka has; 0 where it has none."""
+        """The number of the last batch that Kafka has; 0 where it has none.
+
+        Raises:
+            BrokerError: Kafka does not say.
+        """
         with Consumer(self._asking) as consumer:
             asked = [TopicPartition(topic, 0) for topic in self._markers]
             found = consumer.committed(asked, _TIMEOUT_S)
+        for at in found:
+            if at.error is not None and at.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise BrokerError(f"{at.topic}: {at.error.str()}")
         return max(0, *(at.offset for at in found))
-
-
-def as_outgoing(records: Sequence[KafkaRecord]) -> list[Outgoing]:
-    """Records by topic; within a topic their order stays."""
-    by_topic = groupby(sorted(records, key=attrgetter("topic")), attrgetter("topic"))
-    return [_outgoing(topic, [*own]) for topic, own in by_topic]
-
-
-def _outgoing(topic: str, records: Sequence[KafkaRecord]) -> Outgoing:
-    return Outgoing(
-        topic,
-        [record.value for record in records],
-        [record.key for record in records],
-        [record.headers for record in records],
-        None,
-        [record.as_record() for record in records],
-        timestamps_ms=[record.timestamp_ms for record in records],
-    )

@@ -73,6 +73,11 @@ class Health:
         """Records were finished, or there was nothing to do."""
         self.progress_at_s = self.clock()
 
+    def loaded(self) -> None:
+        """All models serve; from now on it has to come round."""
+        self.progressed()
+        self.models_loaded = True
+
     def trouble(self) -> str | None:
         """What outside this process hinders it from serving."""
         return self.delivery_trouble() or self.broker_trouble or self.group_trouble
@@ -91,7 +96,13 @@ class Health:
         return (True, "ready") if is_alive else (False, why)
 
     def healthy(self) -> tuple[bool, str]:
-        """Whether this process can go on by itself, and what is the matter otherwise."""
+        """Whether this process can go on by itself, and what is the matter otherwise.
+
+        A start may take longer than a worker that serves may be silent: it waits for Kafka, and
+        loads and measures large models. A restart would begin it again.
+        """
+        if not self.models_loaded:
+            return True, "alive, not ready: models are loading"
         if self.reading_trouble:
             return False, self.reading_trouble
         if self._is_left_out() and (replaced := self.replaced_files()):
@@ -105,7 +116,7 @@ class Health:
 
     def _is_left_out(self) -> bool:
         """Whether the broker answers, and this worker gets nothing."""
-        return self.models_loaded and not self.partitions and not self.trouble()
+        return not self.partitions and not self.trouble()
 
 
 class Probes(Protocol):

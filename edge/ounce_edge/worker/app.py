@@ -104,7 +104,7 @@ def run_worker(settings: WorkerSettings) -> None:
                 schemas=schemas,
             ),
         )
-        health.models_loaded = True
+        health.loaded()
         logger.info(
             "serving tasks=%s kafka=%s metrics=http://%s:%d/metrics",
             ",".join(settings.task),

@@ -2,68 +2,21 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ounce_edge.broker.delivery.refusals import Entry, Refusal
-from ounce_edge.broker.delivery.transactional_producer import AbortedError
+from confluent_kafka import KafkaError, TopicPartition
 from ounce_edge.gateway import backlog as room
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.backlog import Backlog
 from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.pace import Pace
 from ounce_edge.gateway.store import Store
-from ounce_edge.wire.records import Outgoing
 from ounce_schemas.errors import BrokerError
 
+from tests.edge.gateway.fake_kafka import FakeKafka
 from tests.support.process.wait import wait_until
-
-
-class FakeKafka:
-    """Takes batches of which no value is bad, and notes the number that goes with each."""
-
-    def __init__(self) -> None:
-        self.taken: list[bytes] = []
-        self.committed = 0
-        self.n_asked = 0
-        self.tried: list[int] = []
-        """Numbers of batches that came without records."""
-        self.denied = ""
-        """A topic that takes nothing."""
-        self.fails: list[str] = []
-        """Of the next commits: `first`, `aborted`, `silent` (taken and not told) or `odd`."""
-
-    def producer(self, *_: Any, offsets_first: bool) -> "FakeKafka":
-        assert offsets_first
-        return self
-
-    def commit(self, batch: Sequence[Outgoing], offsets: Any, _: Any) -> list[Refusal]:
-        if not batch:
-            self.tried.append(offsets[0].offset)
-            if self.fails[:1] == ["first"]:
-                raise AbortedError(self.fails.pop(0))
-            return []
-        self.n_asked += 1
-        if any(outgoing.topic == self.denied for outgoing in batch):
-            raise BrokerError("no right to write")
-        values = [bytes(value or b"") for outgoing in batch for value in outgoing.values]
-        if b"bad" in values:
-            return [Refusal(Entry(batch[0], 0), "Invalid record", is_alone=len(values) == 1)]
-        fails = self.fails.pop(0) if self.fails else ""
-        if fails == "odd":
-            raise ValueError("nobody foresaw this")
-        if fails != "aborted":
-            self.taken += values
-            self.committed = offsets[0].offset
-        if fails:
-            raise AbortedError(fails)
-        return []
-
-    def stop_trying(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -312,3 +265,36 @@ def test_a_backlog_of_absent_topics_alone_writes_nothing_and_does_not_spin(
     finally:
         backlog.close()
     assert kafka.taken[1:] == values
+
+
+def test_what_kafka_does_not_say_is_not_taken_for_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Asked:
+        def __init__(self, _: Any) -> None:
+            self.places: list[TopicPartition] = []
+
+        def __enter__(self) -> "Asked":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def committed(self, places: list[TopicPartition], _: float) -> list[Any]:
+            codes = (KafkaError.UNKNOWN_TOPIC_OR_PART, None)
+            return [told(at, code) for at, code in zip(places, codes, strict=True)]
+
+    def told(at: TopicPartition, code: int | None) -> Any:
+        error = None if code is None else KafkaError(code)
+        return SimpleNamespace(topic=at.topic, offset=7 if code is None else -1001, error=error)
+
+    backlog = Backlog({}, ["gone", "t"], store, 50, lambda _: None, never)
+    monkeypatch.setattr(room, "Consumer", Asked)
+    assert backlog._committed() == 7
+    monkeypatch.setattr(
+        Asked,
+        "committed",
+        lambda _, places, __: [told(at, KafkaError.TOPIC_AUTHORIZATION_FAILED) for at in places],
+    )
+    with pytest.raises(BrokerError, match=r"gone: Broker: Topic authorization failed"):
+        backlog._committed()

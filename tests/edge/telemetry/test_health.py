@@ -59,6 +59,18 @@ def test_a_worker_that_does_not_come_round_is_neither_alive_nor_ready() -> None:
     assert (health.healthy()[0], health.ready()[0]) == (True, True)
 
 
+def test_a_start_may_take_longer_than_a_worker_may_be_silent() -> None:
+    clock = Clock()
+    health = Health(clock)
+    clock.now_s += 10 * STALLED_AFTER_S
+    assert health.healthy() == (True, "alive, not ready: models are loading")
+    health.loaded()
+    health.partitions = 1
+    assert (health.healthy(), health.ready()) == ((True, "healthy"), (True, "ready"))
+    clock.now_s += STALLED_AFTER_S + 1
+    assert health.healthy() == (False, "no progress for 31 s: restart this worker")
+
+
 def test_a_worker_that_is_left_out_since_files_were_replaced_is_not_alive() -> None:
     health = Health(Clock(), models_loaded=True, partitions=2)
     health.replaced_files = lambda: [Path("w.pem")]
@@ -218,7 +230,7 @@ def test_without_files_it_waits_for_some_and_says_so_once(
         resource.setrlimit(resource.RLIMIT_NOFILE, most)
     try:
         with urllib.request.urlopen(at, timeout=60) as answer:
-            assert answer.read() == b"healthy\n"
+            assert answer.read() == b"alive, not ready: models are loading\n"
     finally:
         caller.close()
         stop()

@@ -182,8 +182,8 @@ def test_a_frozen_broker_leaves_a_worker_alive_and_not_ready(
         device.read(1)
         send(kafka, 200)
         private_kafka.freeze()
-        wait_for(lambda: worker.get("/readyz")[0] == 503, "it is ready")
-        assert "not answer" in worker.get("/readyz")[1]
+        wait_for(lambda: "not answer" in worker.get("/readyz")[1], "it is answered")
+        assert worker.get("/readyz")[0] == 503
         assert worker.get("/healthz")[0] == 200
         assert worker.get("/healthz")[1].startswith("alive, not ready: ")
         private_kafka.thaw()
