@@ -12,7 +12,12 @@ from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.wording import counted
 
 from ounce_edge.models.canaries import check_canaries
-from ounce_edge.models.runtimes.base import Inputs, LoadedModel, TensorSignature
+from ounce_edge.models.runtimes.base import (
+    Inputs,
+    LoadedModel,
+    RuntimeDownError,
+    TensorSignature,
+)
 
 EXPLAINED = "explained"
 """The one output of a graph that explains: answer, base and contributions, side by side."""
@@ -58,6 +63,7 @@ def check_model(path: Path, model: LoadedModel, task: TaskSpec, card: ModelCard)
 
     Raises:
         ArtifactError: it does not.
+        RuntimeDownError: what runs it is down, which says nothing of the model.
     """
     _check_signature(path, model, task, task.output)
     _check_run(path, model, task, card)
@@ -83,6 +89,8 @@ def _check_run(path: Path, model: LoadedModel, task: TaskSpec, card: ModelCard) 
             check_canaries(model, task, card.canaries)
     except ArtifactError as e:
         raise ArtifactError(f"{path}: {e}") from e
+    except RuntimeDownError:
+        raise
     except Exception as e:  # whatever a runtime raises, this model can't serve
         raise ArtifactError(f"{path}: does not run: {' '.join(str(e).split())}") from e
     if result.shape != (2, task.output.size) or not np.isfinite(result).all():

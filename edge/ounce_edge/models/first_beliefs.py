@@ -43,11 +43,18 @@ def card_belief(card: ModelCard) -> LatencyBelief:
 def measured_belief(model: ServedModel) -> LatencyBelief | None:
     """The card's profile, scaled to what a few calls take on this machine; a tenth of a second. A
     GPU's profile has another shape, so that each batch size is measured there. None: the model is
-    loaded later."""
+    loaded later, or the GPU fails."""
     if isinstance(model.loaded, ManagedModel) and not model.loaded.was_loaded:
         return None
     if model.runtime in GPU_KINDS:
-        return _measured_on_gpu(model)
+        try:
+            return _measured_on_gpu(model)
+        except Exception as e:  # whatever a GPU does, the CPU serves
+            logger.warning(
+                "not measured, what its card says of the CPU counts model=%s/%s: %s",
+                model.card.task, model.card.model, e,
+            )  # fmt: skip
+            return None
     batches = model.card.latency.batches
     sizes = np.array([b.batch_size for b in batches])
     p50_ms = np.array([b.p50_ms for b in batches])

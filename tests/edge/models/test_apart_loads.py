@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from itertools import count
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime
 from ounce_edge.models.runtimes.apart_child import Child
+from ounce_edge.models.runtimes.base import LoadedModel
 
 from tests.support.edge import bad_runtime as bad
 from tests.support.edge.apart import PATH, Clock, answers_again, wish
@@ -78,6 +80,30 @@ def test_a_model_that_finds_no_room_comes_back_once_there_is_some(
     (tmp_path / "mark").unlink()
     answers_again(large)
     assert runtime.n_restarts == 1
+
+
+def test_what_finds_no_thread_is_tried_again(
+    runtime: ApartRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def finds_no_thread(model: LoadedModel) -> None:
+        with monkeypatch.context() as full:
+            full.setattr(threading.Thread, "start", start)
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                model.run(wish(bad.ANSWER))
+
+    model = runtime.load(PATH, f"room:{tmp_path / 'mark'}".encode())
+    with pytest.raises(ApartError, match="exit code 3"):
+        model.run(wish(bad.EXIT))
+    finds_no_thread(model)
+    with pytest.raises(ApartError, match="is being started again"):
+        model.run(wish(bad.ANSWER))
+    wait_until(lambda: not runtime._is_starting.is_set(), lambda: None)
+    (tmp_path / "mark").unlink()
+    finds_no_thread(model)
+    answers_again(model)
 
 
 def test_models_that_kill_the_process_keep_no_other_from_it(runtime: ApartRuntime) -> None:
@@ -191,16 +217,15 @@ def test_no_process_is_left_when_the_worker_ends_or_is_killed(ending: str, conte
 
 def test_a_worker_ends_though_its_process_does_not_end_by_force() -> None:
     program = (
+        "import os, signal\n"
         "from ounce_edge.models.runtimes import bounded_process\n"
         "from ounce_edge.models.runtimes.apart import ApartRuntime\n"
         "from tests.support.edge import bad_runtime as bad\n"
-        "from tests.support.edge.apart import PATH, wish\n"
         "if __name__ == '__main__':\n"
         "    bounded_process.END_S = 0.1\n"
         "    runtime = ApartRuntime(bad.BadRuntime)\n"
-        "    model = runtime.load(PATH, b'one')\n"
         "    runtime._child._process.kill = lambda: None\n"  # as of what waits for a driver
-        f"    {LOCKED}\n"
+        "    os.kill(runtime.pid, signal.SIGSTOP)\n"
     )
     worker = subprocess.run(
         [sys.executable, "-c", program],

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from ounce_edge.models.catalogue import CpuOnly, WhyCpu
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu, load_everywhere
 from ounce_edge.models.runtimes.apart import ApartError
-from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel, Runtime
+from ounce_edge.models.runtimes.base import EngineAbsentError, Inputs, LoadedModel, Runtime
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_schemas.errors import ArtifactError
 
@@ -81,6 +82,15 @@ class Failing(FakeRuntime):
 def test_why_a_model_is_not_on_the_gpu_is_told(models: Path, error: Exception, why: WhyCpu) -> None:
     ladder = load_everywhere(models, "digits", CpuAndGpu(cpu(), Failing(error)))
     assert list(ladder.cpu_only) == [CpuOnly(name, why, str(error)) for name in ("a", "b")]
+
+
+def test_a_gpu_that_is_down_while_a_model_is_checked_is_told_as_that(models: Path) -> None:
+    def is_down(inputs: Inputs) -> NDArray[np.float32]:
+        raise ApartError("it died")
+
+    gpu = FakeRuntime({name: FakeModel(DIGITS, is_down) for name in ("a", "b")})
+    ladder = load_everywhere(models, "digits", CpuAndGpu(cpu(), gpu))
+    assert list(ladder.cpu_only) == [CpuOnly(n, WhyCpu.FAILED, "it died") for n in ("a", "b")]
 
 
 def test_what_is_loaded_stays_where_its_file_is_the_same(models: Path) -> None:

@@ -16,7 +16,7 @@ from ounce_edge.models.cpu_and_gpu import CpuAndGpu
 from ounce_edge.models.energy import EnergyMeter, GpuMeter, make_meters, measured_watts
 from ounce_edge.models.first_beliefs import _gpu_percentiles, measured_belief
 from ounce_edge.models.runtimes import gpu_energy, gpu_memory
-from ounce_edge.models.runtimes.apart import ApartRuntime, Limits
+from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime, Limits
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
 from ounce_edge.models.runtimes.gpu_memory import find_own_memory
@@ -24,6 +24,7 @@ from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
 from ounce_edge.models.runtimes.tensorrt.device import bus_id_of
 
 from tests.contracts.runtimes.test_onnx_cpu import classifier
+from tests.support.edge import bad_runtime as bad
 from tests.support.edge.ladders import DIGITS, served
 from tests.support.tensorrt.fake_cuda import FakeCuda
 from tests.support.tensorrt.fake_runtime import make_fake
@@ -60,6 +61,18 @@ def test_each_batch_size_is_measured_on_the_gpu_beside_its_own_clock(
         assert f" gpu_p50_ms={gpu_ms} gpu_p99_ms={gpu_ms}" in line
         slowest_ms = max(slowest_ms, float(line.partition(" p50_ms=")[2].split()[0]))
         assert belief.median_ms(n) == pytest.approx(slowest_ms, abs=0.001)
+
+
+def test_a_gpu_that_fails_while_it_is_measured_costs_no_start(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    runtime = ApartRuntime(bad.BadRuntime)
+    model = replace(served(DIGITS, "a"), loaded=runtime.load(PATH, b"one"), runtime="tensorrt")
+    with pytest.raises(ApartError, match="exit code 4"):
+        runtime.load(PATH, b"crash")
+    assert measured_belief(model) is None
+    runtime.close()
+    assert "not measured, what its card says of the CPU counts model=digits/a: " in caplog.text
 
 
 class Slow(FakeModel):

@@ -13,7 +13,7 @@ from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
-from tests.support.tensorrt.fake_cuda import FakeCuda
+from tests.support.tensorrt.fake_cuda import CudaCode, FakeCuda
 
 PROVIDER = "CUDAExecutionProvider"
 
@@ -150,3 +150,21 @@ def test_memory_and_energy_are_told_where_they_can_be(monkeypatch: pytest.Monkey
     monkeypatch.setattr(onnx_cuda, "find_gpu_energy", lambda bus_id: lambda: 7.5)
     runtime = OnnxCudaRuntime()
     assert (runtime.used_bytes, runtime.joules) == (70, 7.5)
+
+
+def test_a_gpu_that_is_not_visible_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_providers([PROVIDER], monkeypatch)
+    fake = FakeCuda(cudaMemGetInfo=CudaCode["cudaErrorNoDevice"])
+    monkeypatch.setattr(onnx_cuda, "find_cuda", lambda: Cuda(fake))
+    with pytest.raises(RuntimeAbsentError, match=r"no GPU can be used: .*CUDA_VISIBLE_DEVICES"):
+        OnnxCudaRuntime()
+
+
+def test_bindings_for_a_newer_cuda_than_the_drivers_are_not_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_providers([PROVIDER], monkeypatch)
+    fake = FakeCuda(cudaMemGetInfo=CudaCode["cudaErrorInsufficientDriver"])
+    monkeypatch.setattr(onnx_cuda, "find_cuda", lambda: Cuda(fake))
+    runtime = OnnxCudaRuntime()
+    assert (runtime.used_bytes, runtime.joules) == (0, None)

@@ -25,7 +25,7 @@ def on_gpu() -> Iterator[ServedModel]:
     runtime.close()
 
 
-@pytest.mark.parametrize("wish", [bad.CRASH, bad.STICK, bad.EXIT])
+@pytest.mark.parametrize("wish", [bad.CRASH, bad.STICK, bad.EXIT, bad.DOWN])
 def test_a_request_that_breaks_the_gpu_is_answered_by_the_cpu(
     on_gpu: ServedModel, wish: int
 ) -> None:

@@ -165,8 +165,8 @@ class ApartRuntime:
                 raise self._starting()
             if self._child is None or self._child.is_over:
                 self._check_pause()
-                self._is_starting.set()
                 self._beside(self._try_restart)
+                self._is_starting.set()
                 raise self._starting()
             self._forget()
             child, kept = self._alive(), self._models.get(number)
@@ -174,8 +174,8 @@ class ApartRuntime:
                 raise RuntimeError("the model was unloaded")
             if kept.process != child.number:
                 if not kept.is_tried and kept.left_out_of != child.number:
-                    kept.is_tried = True
                     self._beside(self._try_again, number, kept)
+                    kept.is_tried = True
                 raise ApartError(f"{kept.path} did not come back: {kept.why_not}")
             return child.ask(self._limits.run_s, what, number, *more)
 
@@ -221,6 +221,8 @@ class ApartRuntime:
             raise ApartError(f"the process of {self._name} is started again in {wait_s:.1f} s")
 
     def _beside(self, target: Callable[..., None], *arguments: Any) -> None:
+        """On another thread. Whoever asks has the lock, and takes note behind this, since there may
+        be too many threads."""
         threading.Thread(target=target, args=arguments, name="apart", daemon=True).start()
 
     def _try_restart(self) -> None:
@@ -237,7 +239,8 @@ class ApartRuntime:
                 if number in self._models and kept.process != self._n_started:
                     self._bring_back(number, kept)
         finally:
-            kept.is_tried = False
+            with self._lock:  # so that it was noted before
+                kept.is_tried = False
 
     def _restart(self) -> None:
         """Another process, with all models, unless one is there by this time."""
@@ -252,7 +255,8 @@ class ApartRuntime:
                 if kept.left_out_of != self._n_started:
                     self._bring_back(number, kept)
         finally:
-            self._is_starting.clear()
+            with self._lock:  # so that it was noted before
+                self._is_starting.clear()
 
     def _bring_back(self, number: int, kept: KeptModel) -> None:
         was_there = self.pid is not None

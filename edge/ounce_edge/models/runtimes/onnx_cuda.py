@@ -5,7 +5,7 @@ import io
 import logging
 import re
 from collections.abc import Callable
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,12 @@ from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
 from ounce_edge.models.runtimes.gpu_memory import find_own_memory
 from ounce_edge.models.runtimes.onnx_cpu import load_session
 from ounce_edge.models.runtimes.tensorrt.cuda import OUT_OF_MEMORY, Cuda, CudaError, find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import bus_id_of, take_device, used_bytes
+from ounce_edge.models.runtimes.tensorrt.device import (
+    OLD_DRIVER,
+    bus_id_of,
+    take_device,
+    used_bytes,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +46,8 @@ class OnnxCudaRuntime:
     """The CUDA execution provider. A model of which an operator would run on the CPU is refused.
 
     Raises:
-        RuntimeAbsentError: the installed ONNX Runtime has no CUDA, or CUDA's libraries are absent.
+        RuntimeAbsentError: the installed ONNX Runtime has no CUDA, CUDA's libraries are absent, or
+            no GPU can be used.
     """
 
     def __init__(self) -> None:
@@ -54,14 +60,30 @@ class OnnxCudaRuntime:
         self._cuda: Cuda | None = None
         self._read_joules: Callable[[], float] | None = None
         self._read_own_bytes: Callable[[], int] | None = None
+        self._find_meters()
+
+    def _find_meters(self) -> None:
+        """Find what tells memory and energy. Bindings may be absent, or of another CUDA than that
+        of ONNX Runtime: then nothing does.
+
+        Raises:
+            RuntimeAbsentError: the GPU can't be used.
+        """
         try:
-            self._cuda = find_cuda()
-            take_device(self._cuda)
-            bus_id = bus_id_of(self._cuda)
+            cuda = find_cuda()
+        except RuntimeAbsentError:
+            return
+        try:
+            take_device(cuda)
+        except RuntimeAbsentError as e:
+            if isinstance(e.__cause__, CudaError) and e.__cause__.code == OLD_DRIVER:
+                return
+            raise
+        self._cuda = cuda
+        with suppress(CudaError):  # a GPU that is on no bus
+            bus_id = bus_id_of(cuda)
             self._read_joules = find_gpu_energy(bus_id)
             self._read_own_bytes = find_own_memory(bus_id)
-        except (RuntimeAbsentError, CudaError):  # memory and energy are not told then
-            pass
 
     @property
     def name(self) -> str:
@@ -76,7 +98,7 @@ class OnnxCudaRuntime:
     @property
     def used_bytes(self) -> int:
         """Memory of the GPU that this process has taken. Where the driver does not say it, what is
-        taken by whomever; 0 without the package cuda-bindings."""
+        taken by whomever; 0 without cuda-bindings, or where they are for a newer driver."""
         if self._read_own_bytes is not None:
             return self._read_own_bytes()
         return 0 if self._cuda is None else used_bytes(self._cuda)

@@ -17,6 +17,7 @@ from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 
 from tests.support.networks import N_CLASSES, N_PIXELS, perceptron
+from tests.support.process.wait import wait_until
 from tests.support.tensorrt.fake_cuda import CudaCode
 from tests.support.tensorrt.fake_gpu import TOTAL_BYTES, FakeGpu
 from tests.support.tensorrt.fake_tensorrt import FakeTensorRt
@@ -111,11 +112,13 @@ def test_a_gpu_without_room_for_scratch_memory_of_a_loads_own_has_it_use_the_sha
         np.testing.assert_array_equal(model.run(pixels(3)), wanted)
 
 
-def test_calls_do_not_wait_long_for_a_load_that_uses_the_shared(
+def test_nothing_waits_long_for_a_load_that_uses_the_shared(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = bench.load(9000)
     wanted = first.run(pixels(3))
+    gone = bench.load(9000)
+    n_blocks = len(bench.gpu.blocks)
     bench.leave(BUFFERS_BYTES + 8999)
     begun, released = threading.Event(), threading.Event()
 
@@ -131,8 +134,12 @@ def test_calls_do_not_wait_long_for_a_load_that_uses_the_shared(
         for act in (lambda: first.run(pixels(3)), lambda: first.gpu_times_ms(3, 1)):
             with pytest.raises(RuntimeDownError, match="the load of another model"):
                 act()
+        gone.unload()
         released.set()
         second = loading.result()
+    with pytest.raises(RuntimeError, match="unloaded"):
+        gone.run(pixels(3))
+    wait_until(lambda: len(bench.gpu.blocks) == n_blocks, lambda: bench.gpu.blocks)
     for model in (first, second):
         np.testing.assert_array_equal(model.run(pixels(3)), wanted)
 

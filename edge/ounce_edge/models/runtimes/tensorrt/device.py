@@ -9,8 +9,9 @@ from ounce_schemas.errors import RuntimeAbsentError
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 
-_OLD_DRIVER = "cudaErrorInsufficientDriver"
-_NO_DRIVER = (_OLD_DRIVER, "cudaErrorNoDevice", "cudaErrorStubLibrary")
+OLD_DRIVER = "cudaErrorInsufficientDriver"
+"""The driver does not know the CUDA of these bindings, or there is none."""
+_NO_DRIVER = (OLD_DRIVER, "cudaErrorNoDevice", "cudaErrorStubLibrary")
 _HINTS = {
     "cudaErrorDevicesUnavailable": "; another process has it alone: `nvidia-smi -q -d COMPUTE` "
     "shows its compute mode, and `nvidia-smi -c DEFAULT` lets several use it",
@@ -94,7 +95,7 @@ def _hint(cuda: Cuda, code: str) -> str:
         driver = 0
     if driver == 0:
         return "; install NVIDIA's driver, and in a container run it with --gpus all"
-    if code != _OLD_DRIVER:
+    if code != OLD_DRIVER:
         return (
             "; `nvidia-smi -L` lists those that are there; see to CUDA_VISIBLE_DEVICES, too, and "
             "in MIG mode to an instance"

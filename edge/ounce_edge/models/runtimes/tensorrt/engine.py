@@ -1,6 +1,7 @@
 """An engine in GPU memory: batches are padded to few sizes, each of which becomes a CUDA graph."""
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -151,11 +152,21 @@ class EngineModel:
         return times_ms[2:]
 
     def unload(self) -> None:
-        """Give back its GPU memory once a call under way has ended; it is not run again."""
+        """Give back its GPU memory once a call under way has ended; it is not run again. A load
+        that has the scratch memory is not waited for: the memory comes back behind it."""
+        self._is_loaded = False
+        if self._scratch.lock.acquire(timeout=_PATIENCE_S):
+            try:
+                self._give_back()
+            finally:
+                self._scratch.lock.release()
+        else:
+            threading.Thread(target=self._give_back, name="unload", daemon=True).start()
+
+    def _give_back(self) -> None:
         with self._scratch.lock:
-            if not self._is_loaded:
+            if self._kept is None:
                 return
-            self._is_loaded = False
             self.engine_bytes = 0
             works: list[Callable[[], object]] = [b.drop_graph for b in self._buckets.values()]
             works += [buffer.free for buffer in self._buffers.values()]
