@@ -1,6 +1,7 @@
 """A gateway's turn outlives what goes wrong around it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ounce_edge.broker.certificates import first_expiry_s
@@ -11,18 +12,20 @@ from ounce_edge.gateway.settings import GatewaySettings
 from tests.support.kafka.certificates import Authority
 
 
+def make_gateway(tmp_path: Path, **more: Any) -> Gateway:
+    settings = {
+        "map": ("s/+device/+task",),
+        "task": ("digits",),
+        "kafka": "x:1",
+        "store": tmp_path / "store.db",
+    }
+    return Gateway(GatewaySettings.model_validate({**settings, **more}))
+
+
 def test_the_log_tells_how_many_messages_were_dropped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gateway = Gateway(
-        GatewaySettings(
-            map=("s/+device/+task",),
-            task=("digits",),
-            kafka="x:1",
-            store=tmp_path / "store.db",
-            max_store_mb=0.01,
-        )
-    )
+    gateway = make_gateway(tmp_path, max_store_mb=0.01)
     body = b"x" * 1000
     for i in range(40):
         record = KafkaRecord("ounce.digits.requests", b"d", body, [], i)
@@ -39,11 +42,7 @@ def test_the_log_tells_how_many_messages_were_dropped(
 
 
 def test_a_store_that_can_not_be_read_for_its_age_ends_no_gateway(tmp_path: Path) -> None:
-    gateway = Gateway(
-        GatewaySettings(
-            map=("s/+device/+task",), task=("digits",), kafka="x:1", store=tmp_path / "store.db"
-        )
-    )
+    gateway = make_gateway(tmp_path)
     gateway._store._reader.close()  # as a disk that fails
     gateway._turn()
     healthy, _ = gateway.healthy()
@@ -55,11 +54,7 @@ def test_a_store_that_can_not_be_read_for_its_age_ends_no_gateway(tmp_path: Path
 def test_a_gateway_whose_turn_does_not_end_is_neither_alive_nor_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    gateway = Gateway(
-        GatewaySettings(
-            map=("s/+device/+task",), task=("digits",), kafka="x:1", store=tmp_path / "store.db"
-        )
-    )
+    gateway = make_gateway(tmp_path)
     monkeypatch.setattr(gateway, "_trouble", lambda: None)
     assert gateway.ready() == (True, "ready")
     gateway._turned_s -= 1000.0
@@ -74,17 +69,12 @@ def test_a_gateway_without_kafka_whose_certificate_was_replaced_is_to_be_restart
 ) -> None:
     authority = Authority(tmp_path)
     pair = authority.sign("gateway")
-    gateway = Gateway(
-        GatewaySettings(
-            map=("s/+device/+task",),
-            task=("digits",),
-            kafka="x:1",
-            store=tmp_path / "store.db",
-            security_protocol="ssl",
-            ssl_ca=authority.certificate,
-            ssl_certificate=pair.certificate,
-            ssl_key=pair.key,
-        )
+    gateway = make_gateway(
+        tmp_path,
+        security_protocol="ssl",
+        ssl_ca=authority.certificate,
+        ssl_certificate=pair.certificate,
+        ssl_key=pair.key,
     )
     shown = gateway._registry.get_sample_value(
         "ounce_certificate_expiry_timestamp_seconds", {"certificate": "ssl_certificate"}

@@ -189,6 +189,18 @@ HUNG, LOCKED = (
 )
 
 
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    """A worker to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
 @pytest.mark.parametrize("content", [b"one", b"linger"])
 @pytest.mark.parametrize("ending", ["", KILLED, f"{HUNG}; {KILLED}", f"{LOCKED}; {KILLED}"])
 def test_no_process_is_left_when_the_worker_ends_or_is_killed(ending: str, content: bytes) -> None:
@@ -203,14 +215,7 @@ def test_no_process_is_left_when_the_worker_ends_or_is_killed(ending: str, conte
         "    print(runtime.pid, flush=True)\n"
         f"    {ending}\n"
     )
-    worker = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    worker = run(program)
     assert worker.returncode == (-signal.SIGKILL if ending else 0), worker.stderr
     wait_until(lambda: not is_running(int(worker.stdout)), lambda: worker.stderr)
 
@@ -227,14 +232,7 @@ def test_a_worker_ends_though_its_process_does_not_end_by_force() -> None:
         "    runtime._child._process.kill = lambda: None\n"  # as of what waits for a driver
         "    os.kill(runtime.pid, signal.SIGSTOP)\n"
     )
-    worker = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    worker = run(program)
     assert worker.returncode == 0, worker.stderr
     assert "hangs in a driver" in worker.stderr
 
