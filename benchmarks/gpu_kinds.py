@@ -25,7 +25,7 @@ from ounce_exporters.export.gpu_suitability import why_not_on_gpu
 from ounce_exporters.export.graphs import UNCALIBRATED
 from ounce_exporters.ladder.building import export_model
 from ounce_exporters.ladder.recipe import FittedModel, Inputs, Recipe, TaskData
-from ounce_exporters.lighter.forms import Form, NotWorthwhileError, UnsuitedError
+from ounce_exporters.lighter.forms import NotWorthwhileError, UnsuitedError
 from ounce_exporters.lighter.recipes import with_lighter
 from ounce_exporters.own.backbone import cut
 from ounce_exporters.tasks import registry
@@ -41,6 +41,7 @@ from ounce_schemas.documents import (
 )
 from ounce_schemas.errors import ArtifactError
 
+from benchmarks.gpu_forms import is_form
 from benchmarks.made_items import KINDS
 from benchmarks.results import Cell, Table, models_option, publish_option, report, text
 
@@ -95,12 +96,11 @@ def try_kind(tensorrt: TensorRt, kind: str, only: str | None = None) -> Iterator
 def try_ladder(tensorrt: TensorRt, ladder: Path) -> Iterator[list[str]]:
     """A row for each model of a trained ladder, but for other forms of models."""
     data = registry.find_task(ladder.name).load(0, quick=True)
-    cards = [read_card(path) for path in sorted(ladder.glob(f"[!.]*/{CARD_FILE}"))]
-    forms = {f"{card.model}-{form}" for card in cards for form in Form}
-    for card in cards:
-        if card.model not in forms:
+    for path in sorted(ladder.glob(f"[!.]*/{CARD_FILE}")):
+        if not is_form(path.parent):
+            card = read_card(path)
             recipe = Recipe(card.model, card.family, card.algorithm, partial(_read, ladder, card))
-            yield [ladder.name, *_try(tensorrt, data, recipe, ladder / card.model)]
+            yield [ladder.name, *_try(tensorrt, data, recipe, path.parent)]
 
 
 def _read(ladder: Path, card: ModelCard, *_: object) -> FittedModel:

@@ -22,6 +22,7 @@ from ounce_exporters.tasks import registry
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import CARD_FILE, MODEL_FILE, read_card
 
+from benchmarks.gpu_forms import is_form
 from benchmarks.results import Cell, Table, models_option, publish_option, report
 
 COLUMNS = [
@@ -85,9 +86,8 @@ def measure(ladder: Path, card: ModelCard, data: TaskData) -> Iterator[list[Cell
 
 def _originals(folder: Path) -> list[ModelCard]:
     """Cards of a task's models that are no other forms themselves."""
-    names = {path.parent.name for path in folder.glob(f"[!.]*/{CARD_FILE}")}
-    forms = {f"{name}-{form}" for name in names for form in Form}
-    return [read_card(folder / name / CARD_FILE) for name in sorted(names - forms)]
+    paths = sorted(folder.glob(f"[!.]*/{CARD_FILE}"))
+    return [read_card(path) for path in paths if not is_form(path.parent)]
 
 
 def _load(content: bytes) -> LoadedModel:

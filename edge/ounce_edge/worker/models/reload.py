@@ -8,7 +8,7 @@ from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import ArtifactError, PolicyError
 from ounce_schemas.event import EventKind
 
-from ounce_edge.models.catalogue import Ladder, ServedModel
+from ounce_edge.models.catalogue import Ladder, ServedModel, WhyCpu
 from ounce_edge.models.cpu_and_gpu import load_everywhere
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.pipeline.edition import successor
@@ -58,10 +58,15 @@ class Reload:
         return self._take(task, models, is_again=False)
 
     def again(self, task: str) -> None:
-        """Load the models of a task anew from where they came, since more of them may have engines
-        by now; where none has, nothing changes."""
+        """Load the models of a task anew from where they came, since more of them may run on the
+        GPU by now; where none does, nothing changes."""
         if task in self.folders:
             self._take(task, self.folders[task], is_again=True)
+
+    def has_failed_on_gpu(self, task: str) -> bool:
+        """Whether the GPU had no room for a model of a task, or failed with one."""
+        cpu_only = self._serving.edition(task).ladder.cpu_only
+        return any(model.why is WhyCpu.FAILED for model in cpu_only)
 
     def _take(self, task: str, models: Path, *, is_again: bool) -> bool:
         before = self._serving.edition(task)

@@ -136,7 +136,7 @@ class ModelSources:
                 self._following.look(reload, events)
                 released = self._following.released
             if not self._stopping.is_set():
-                self._watching.look_at_engines(reload)
+                self._watching.look_at_gpu(reload)
             if time.monotonic() - watched_at_s >= every_s and not self._stopping.is_set():
                 watched_at_s = time.monotonic()
                 self._watching.look(reload, released)

@@ -12,6 +12,7 @@ from ounce_edge.models.cpu_and_gpu import CpuAndGpu
 from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
+from ounce_edge.models.runtimes.tensorrt.cuda import OUT_OF_MEMORY, CudaError
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
 from ounce_edge.worker.models.engine_building import EngineBuilding
 from ounce_edge.worker.models.reload import Reload
@@ -44,6 +45,7 @@ for path in sorted((Path(models) / task).glob("*/model.onnx")):
 KILLED = """
 import logging, os, signal, sys
 from pathlib import Path
+from ounce_edge.models.runtimes.tensorrt.cuda import OUT_OF_MEMORY, CudaError
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
 from ounce_edge.worker.models.engine_building import _OUNCE, EngineBuilding
 from tests.support.edge.ladders import DIGITS, ladder, served
@@ -74,6 +76,21 @@ class NeedsEngines(FakeRuntime):
     def load(self, path: Path, content: bytes) -> LoadedModel:
         if not any(engine.model == f"digits/{path.parent.name}" for engine in self._engines.list()):
             raise ArtifactError(f"{path}: has no engine")
+        return FakeModel(DIGITS)
+
+
+class FullGpu(FakeRuntime):
+    """A GPU that has no room, while it is full."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.is_full = True
+        self.loads = 0
+
+    def load(self, path: Path, content: bytes) -> LoadedModel:
+        self.loads += 1
+        if self.is_full:
+            raise CudaError("cudaMalloc", OUT_OF_MEMORY, "out of memory")
         return FakeModel(DIGITS)
 
 
@@ -157,7 +174,7 @@ def test_a_release_that_comes_is_built_beside_and_then_offered_on_the_gpu(tmp_pa
     def look() -> list[str]:
         fleet.events.clear()
         fleet.following.look(reload, fleet.told)
-        watching.look_at_engines(reload)
+        watching.look_at_gpu(reload)
         return [model.card.model for model in fleet.pipeline.ladder.models]
 
     assert look() == ["a", "b"]
@@ -176,6 +193,35 @@ def test_a_release_that_comes_is_built_beside_and_then_offered_on_the_gpu(tmp_pa
     fleet.serving.close()
 
 
+def test_a_gpu_that_was_full_is_tried_again_later_and_later(tmp_path: Path) -> None:
+    """The GPU is a fake."""
+    fleet = Fleet(tmp_path)
+    gpu = FullGpu()
+    runtime = CpuAndGpu(fleet.runtime, gpu)
+    reload = Reload(fleet.serving, runtime, fleet.told)
+    reload.take("digits", fleet.models)
+    now_s = 0.0
+    watching = ModelWatching(fleet.models, ["digits"], clock=lambda: now_s)
+    tried_at_s = []
+    for second in range(0, 14_000, 20):
+        now_s, before = float(second), gpu.loads
+        watching.look_at_gpu(reload)
+        if gpu.loads > before:
+            tried_at_s.append(second)
+    assert tried_at_s == [60, 180, 420, 900, 1860, 3780, 7380, 10980]
+    assert reload.has_failed_on_gpu("digits")
+    gpu.is_full = False
+    now_s = 14_580.0
+    watching.look_at_gpu(reload)
+    names = [model.card.model for model in fleet.pipeline.ladder.models]
+    assert names == ["a", "b", "a-gpu", "b-gpu"]
+    assert not reload.has_failed_on_gpu("digits")
+    loads, now_s = gpu.loads, 30_000.0
+    watching.look_at_gpu(reload)
+    assert gpu.loads == loads
+    fleet.serving.close()
+
+
 def test_engines_of_other_models_change_nothing(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
     engines = EngineCache(tmp_path / "engines")
@@ -189,7 +235,7 @@ def test_engines_of_other_models_change_nothing(tmp_path: Path) -> None:
     building.add("other", tmp_path, fleet.pipeline.ladder)
     assert building.wait(300)
     assert engines.contents()
-    watching.look_at_engines(reload)
+    watching.look_at_gpu(reload)
     assert fleet.pipeline.edition is before
     building.close()
     fleet.serving.close()
