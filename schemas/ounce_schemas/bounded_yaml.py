@@ -11,8 +11,14 @@ from typing import Any
 import yaml
 
 MOST_BYTES = 524_288
+SHORTER = "take patterns such as hall-3/* in place of lists"
 MOST_NODES = 100_000
 """Of a document, each alias counted as what it stands for."""
+
+
+def too_large(size_bytes: int) -> str:
+    """What is wrong with a document of so many bytes, and what to do."""
+    return f"{size_bytes} bytes, at most {MOST_BYTES} are read: {SHORTER}"
 
 
 def load_yaml(text: str) -> Any:
@@ -23,7 +29,7 @@ def load_yaml(text: str) -> Any:
     """
     size = len(text.encode())
     if size > MOST_BYTES:
-        raise yaml.YAMLError(f"{size} bytes, at most {MOST_BYTES} are read")
+        raise yaml.YAMLError(too_large(size))
     try:
         return yaml.load(text, _BoundedLoader)
     except RecursionError:

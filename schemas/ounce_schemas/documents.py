@@ -7,7 +7,7 @@ import yaml
 from pydantic import ValidationError
 
 from ounce_schemas.advice import Advice
-from ounce_schemas.bounded_yaml import MOST_BYTES, load_yaml
+from ounce_schemas.bounded_yaml import MOST_BYTES, load_yaml, too_large
 from ounce_schemas.card import ModelCard
 from ounce_schemas.device import DeviceCard
 from ounce_schemas.errors import ArtifactError, OunceError, PolicyError
@@ -144,7 +144,7 @@ def _bounded_text(path: Path, error: type[OunceError]) -> str:
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise error(f"{path}: {size} bytes, at most {MOST_BYTES} are read")
+            raise error(f"{path}: {too_large(size)}")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as e:
         raise error(f"{path}: can't be read: {getattr(e, 'strerror', None) or e}") from e

@@ -1,15 +1,13 @@
 """A store of models wherever fsspec reaches: a folder, S3 or what speaks like it, HTTP."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.whole_file import UNFINISHED, write_whole
 
 _CHUNK_BYTES = 1 << 20
-_UNFINISHED = ".new"
-"""End of a file's name while it is written; a writer that is killed leaves it."""
 _EXTRAS = {"file": "edge", "http": "http", "https": "http", "s3": "s3"}
 """By protocol: what installs the package that reads it."""
 
@@ -27,6 +25,7 @@ class ModelStore:
     def __init__(self, url: str) -> None:
         self.url = url
         protocol = url.partition("://")[0] if "://" in url else "file"
+        self._is_local = protocol in ("file", "local")
         try:
             self._fs, root = _open(url, protocol)
             self._root = f"{root}/" if root else ""
@@ -94,7 +93,7 @@ class ModelStore:
         except FileNotFoundError:
             return []
         names = (str(path).rstrip("/").rsplit("/", 1)[-1] for path in found)
-        return sorted(name for name in names if not name.endswith(_UNFINISHED))
+        return sorted(name for name in names if not name.endswith(UNFINISHED))
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file that is not there yet; what is there stays. It appears whole.
@@ -106,17 +105,10 @@ class ModelStore:
             return
 
         def put(at: str) -> None:
-            self._fs.makedirs(at.rsplit("/", 1)[0], exist_ok=True)
-            if getattr(self._fs, "protocol", "") == "file" or "file" in self._fs.protocol:
-                unfinished = f"{at}.{uuid4().hex}{_UNFINISHED}"  # others may write the same
-                try:
-                    self._fs.pipe_file(unfinished, content)
-                    self._fs.mv(unfinished, at)
-                except Exception:  # such as a full disk, which it would keep full
-                    with suppress(OSError):
-                        self._fs.rm(unfinished)
-                    raise
+            if self._is_local:
+                write_whole(Path(at), content)
             else:  # an object store shows an object once it is whole
+                self._fs.makedirs(at.rsplit("/", 1)[0], exist_ok=True)
                 self._fs.pipe_file(at, content)
 
         try:

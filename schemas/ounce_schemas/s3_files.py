@@ -2,10 +2,12 @@
 
 Settings come from the environment, as those of Amazon's own clients: AWS_ACCESS_KEY_ID,
 AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL and others.
+The client panics over a setting that can't be, and raises no error: all are looked at first.
 """
 
 import os
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address
 
@@ -14,9 +16,12 @@ from obstore.store import S3Store
 
 from ounce_schemas.errors import ArtifactError
 
-_ENDPOINT = "AWS_ENDPOINT_URL"
+_PREFIX = "AWS_"
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+_SERVERS = (*_ENDPOINTS, "AWS_METADATA_ENDPOINT")
+_CREDENTIALS_PATH = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 _WITHOUT_BLANKS = (
-    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION",
+    "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_TOKEN", "AWS_REGION",
     "AWS_DEFAULT_REGION",
 )  # fmt: skip
 _OTHER = re.compile("[^!-~]")
@@ -39,7 +44,7 @@ class S3Files:
 
     Raises:
         ValueError: it names no bucket.
-        ArtifactError: a setting is none. The client would panic over it, and raise no error.
+        ArtifactError: a setting is none.
     """
 
     protocol = ("s3",)
@@ -49,26 +54,22 @@ class S3Files:
         if not bucket:
             raise ValueError("it names no bucket")
         self.root = folder.rstrip("/")
-        for name in _WITHOUT_BLANKS:
-            if _OTHER.search(os.environ.get(name, "")):
-                raise ArtifactError(
-                    f"{name} holds a blank, a line end or another sign that no such setting has"
-                )
-        endpoint = os.environ.get(_ENDPOINT)
-        if endpoint is not None and not _is_server(endpoint):
-            raise ArtifactError(
-                f"{_ENDPOINT} is {endpoint!r}: give a URL such as https://HOST:PORT, or unset it"
+        settings = {name: v for name, v in os.environ.items() if name.startswith(_PREFIX)}
+        _look_for_faults(settings)
+        is_plain = any(settings.get(name, "").startswith("http://") for name in _ENDPOINTS)
+        try:
+            self._store = S3Store(
+                bucket,
+                client_options={
+                    "allow_http": is_plain,
+                    "timeout": _TIMEOUT,
+                    "connect_timeout": _TIMEOUT,
+                },
+                retry_config={"max_retries": _MOST_RETRIES, "retry_timeout": _TIMEOUT},
             )
-        is_plain = endpoint is not None and endpoint.startswith("http://")
-        self._store = S3Store(
-            bucket,
-            client_options={
-                "allow_http": is_plain,
-                "timeout": _TIMEOUT,
-                "connect_timeout": _TIMEOUT,
-            },
-            retry_config={"max_retries": _MOST_RETRIES, "retry_timeout": _TIMEOUT},
-        )
+        except BaseError as e:
+            why = str(e).partition("\n")[0]
+            raise ArtifactError(f"can't set up {url}: {why}; check the AWS_ settings") from e
 
     def cat_file(self, path: str, start: int, end: int) -> bytes:
         """The bytes from `start` to `end`, or to the end of the file.
@@ -115,6 +116,21 @@ class S3Files:
             BaseError: as in `cat_file`.
         """
         self._store.put(path, content, use_multipart=False)
+
+
+def _look_for_faults(settings: Mapping[str, str]) -> None:
+    for name, value in settings.items():
+        if not value.isprintable() or (name in _WITHOUT_BLANKS and _OTHER.search(value)):
+            raise ArtifactError(
+                f"{name} holds a blank, a line end or another sign that no such setting has"
+            )
+        if name in _SERVERS and not _is_server(value):
+            raise ArtifactError(
+                f"{name} is {value!r}: give a URL such as https://HOST:PORT, or unset it"
+            )
+    path = settings.get(_CREDENTIALS_PATH)
+    if path is not None and not path.startswith("/"):
+        raise ArtifactError(f"{_CREDENTIALS_PATH} is {path!r}: it begins with /, or unset it")
 
 
 def _is_server(url: str) -> bool:

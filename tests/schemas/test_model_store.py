@@ -35,54 +35,6 @@ def test_what_is_written_is_read_and_never_changes(store: ModelStore) -> None:
     assert list(store.chunks("blobs/b", 0, 0)) == []
 
 
-def test_what_a_killed_writer_left_is_no_file_of_the_store(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def killed(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    own, other = ModelStore(str(tmp_path)), ModelStore(str(tmp_path))
-    other.write("releases/b", b"")
-    with monkeypatch.context() as patch:
-        patch.setattr(own._fs, "mv", killed)
-        with pytest.raises(KeyboardInterrupt):
-            own.write("releases/a", b"whole")
-    assert own.names("releases") == ["b"]
-    assert not own.has("releases/a")
-    own.write("releases/a", b"whole")
-    assert own.names("releases") == ["a", "b"]
-
-
-def test_a_writer_that_fails_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: Any) -> None:
-        raise OSError("no space left")
-
-    own = ModelStore(str(tmp_path))
-    monkeypatch.setattr(own._fs, "mv", full)
-    with pytest.raises(ArtifactError, match="no space left"):
-        own.write("blobs/a", b"whole")
-    assert list((tmp_path / "blobs").iterdir()) == []
-
-
-def test_two_may_write_the_same_file_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own, other = ModelStore(str(tmp_path)), ModelStore(str(tmp_path))
-    move = own._fs.mv
-
-    def second(*places: str) -> None:
-        monkeypatch.setattr(own._fs, "mv", move)
-        other.write("a", b"whole")
-        move(*places)
-
-    monkeypatch.setattr(own._fs, "mv", second)
-    own.write("a", b"whole")
-    assert own.names("") == ["a"]
-    assert own.read("a", 10) == b"whole"
-
-
 def test_more_bytes_than_may_be_and_fewer_than_are_said_are_errors(store: ModelStore) -> None:
     store.write("x", b"12345")
     with pytest.raises(ArtifactError, match="has 5 bytes or more"):
@@ -194,8 +146,32 @@ def test_an_endpoint_that_is_no_url_is_named(url: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("AWS_ENDPOINT", "minio", "give a URL"),
+        ("AWS_ENDPOINT_URL_S3", "minio", "give a URL"),
+        ("AWS_METADATA_ENDPOINT", "minio", "give a URL"),
+        ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "x", "begins with /"),
+        ("AWS_S3_EXPRESS", "x", 'can\'t set up .* "x" as boolean; check the AWS_ settings'),
+    ],
+)
+def test_other_settings_that_can_not_be_are_named(
+    name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ArtifactError, match=says):
+        ModelStore("s3://bucket/folder")
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
-    [("AWS_ACCESS_KEY_ID", "key\n"), ("AWS_REGION", "eu west"), ("AWS_DEFAULT_REGION", "eu\n")],
+    [
+        ("AWS_ACCESS_KEY_ID", "key\n"),
+        ("AWS_TOKEN", "token\n"),
+        ("AWS_REGION", "eu west"),
+        ("AWS_DEFAULT_REGION", "eu\n"),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "file\n"),
+    ],
 )
 def test_a_setting_with_a_line_end_is_named(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch

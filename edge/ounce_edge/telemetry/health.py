@@ -51,7 +51,8 @@ class Health:
     """
 
     clock: Callable[[], float]
-    models_loaded: bool = False
+    starting: str | None = "the worker is starting"
+    """What the start waits for; None once all models serve."""
     partitions: int = 0
     draining: bool = False
     delivery_trouble: Callable[[], str | None] = _no_trouble
@@ -76,7 +77,7 @@ class Health:
     def loaded(self) -> None:
         """All models serve; from now on it has to come round."""
         self.progressed()
-        self.models_loaded = True
+        self.starting = None
 
     def trouble(self) -> str | None:
         """What outside this process hinders it from serving."""
@@ -86,8 +87,8 @@ class Health:
         """Whether requests are being served, and what is missing otherwise."""
         if self.draining:
             return False, "draining"
-        if not self.models_loaded:
-            return False, "models are loading"
+        if self.starting:
+            return False, self.starting
         if trouble := self.trouble():
             return False, trouble
         if not self.partitions:
@@ -101,8 +102,8 @@ class Health:
         A start may take longer than a worker that serves may be silent: it waits for Kafka, and
         loads and measures large models. A restart would begin it again.
         """
-        if not self.models_loaded:
-            return True, "alive, not ready: models are loading"
+        if self.starting:
+            return True, f"alive, not ready: {self.starting}"
         if self.reading_trouble:
             return False, self.reading_trouble
         if self._is_left_out() and (replaced := self.replaced_files()):

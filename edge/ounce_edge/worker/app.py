@@ -90,7 +90,9 @@ def run_worker(settings: WorkerSettings) -> None:
         tracing = make_tracing(settings, settings.worker_name, metrics)
         if tracing is not None:
             parts.callback(tracing.close)
+        health.starting = f"Kafka at {settings.kafka} has not answered yet"
         same_partitions, lanes = reach_kafka(settings), make_lanes(settings)
+        health.starting = "models are loading"
         folders, watts = sources.begin(), make_meters(runtime).watts
         pipelines = load_pipelines(
             settings,

@@ -22,7 +22,7 @@ from ounce_services.control.errors import NotFoundError, RefusedError, StaleErro
 from ounce_services.control.store.outbox import Kind, Outbox, State, policy_record
 from ounce_services.control.store.policy_mirror import PolicyMirror
 from ounce_services.policies.options import look_for_faults
-from ounce_services.policies.topic import MOST_BYTES
+from ounce_services.policies.topic import record_of
 
 _log = logging.getLogger(__name__)
 _SOURCE = "the policy"
@@ -183,10 +183,7 @@ class PolicyBook:
         return self.apply(Change(document, change_author, note, number), base, force=True)
 
     def _send(self, version: PolicyVersion) -> Applied:
-        payload = version.model_dump_json()
-        if len(payload.encode()) > MOST_BYTES:
-            raise RefusedError(f"the policy is too large: at most {MOST_BYTES} bytes as a record")
-        fate = self._outbox.send(policy_record(version.number, payload))
+        fate = self._outbox.send(policy_record(version.number, record_of(version)))
         if fate.state is State.REFUSED:
             raise StaleError(fate.reason)
         if fate.state is State.IN_FORCE:

@@ -17,6 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ConfigResource,  # re-exported, as its documentation says
     ResourceType,
 )
+from ounce_schemas.bounded_yaml import SHORTER
 from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy_history import Change, PolicyHistory, PolicyVersion, next_version
 from ounce_schemas.topics import POLICIES_TOPIC
@@ -31,8 +32,25 @@ from ounce_services.cluster.admin import (
 from ounce_services.cluster.reading import read_topic
 
 _LOOK_S = 0.05
-MOST_BYTES = 900_000
+_MOST_BYTES = 900_000
 """Of a record: below Kafka's default bound of a million."""
+
+
+def record_of(version: PolicyVersion) -> str:
+    """A version as the topic holds it.
+
+    Raises:
+        PolicyError: it is too large.
+    """
+    value = version.model_dump_json()
+    size = len(value.encode())
+    if size > _MOST_BYTES:
+        whose = " and the one on trial" if version.canary or version.shadow else ""
+        raise PolicyError(
+            f"the policy{whose} takes {size} bytes as a record, at most {_MOST_BYTES} are written: "
+            f"{SHORTER}"
+        )
+    return value
 
 
 class PolicyTopic:
@@ -92,11 +110,7 @@ class PolicyTopic:
             PolicyError: it is too large, or somebody else wrote one of its number; it is not in
                 force.
         """
-        value = version.model_dump_json().encode()
-        if len(value) > MOST_BYTES:
-            raise PolicyError(
-                f"the policy takes {len(value)} bytes as a record, at most {MOST_BYTES} are written"
-            )
+        value = record_of(version).encode()
         self._is_good = False  # where it was deleted, Kafka itself might make one that forgets
         if not self._find():
             self._make()

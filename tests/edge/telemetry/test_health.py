@@ -29,8 +29,10 @@ class Clock:
 
 def test_ready_names_what_is_missing() -> None:
     health = Health(Clock())
+    assert health.ready() == (False, "the worker is starting")
+    health.starting = "models are loading"
     assert health.ready() == (False, "models are loading")
-    health.models_loaded = True
+    health.starting = None
     assert health.ready() == (False, "no partition is assigned")
     health.partitions = 2
     assert health.ready() == (True, "ready")
@@ -40,7 +42,7 @@ def test_ready_names_what_is_missing() -> None:
 
 @pytest.mark.parametrize("trouble", ["broker_trouble", "group_trouble", "delivery_trouble"])
 def test_trouble_from_outside_is_not_ready_and_alive_and_named(trouble: str) -> None:
-    health = Health(Clock(), models_loaded=True, partitions=2)
+    health = Health(Clock(), starting=None, partitions=2)
     assert health.trouble() is None
     setattr(health, trouble, (lambda: "too few") if trouble.startswith("del") else "too few")
     assert health.ready() == (False, "too few")
@@ -49,7 +51,7 @@ def test_trouble_from_outside_is_not_ready_and_alive_and_named(trouble: str) -> 
 
 def test_a_worker_that_does_not_come_round_is_neither_alive_nor_ready() -> None:
     clock = Clock()
-    health = Health(clock, models_loaded=True, partitions=1)
+    health = Health(clock, starting=None, partitions=1)
     clock.now_s += STALLED_AFTER_S
     assert (health.healthy(), health.ready()) == ((True, "healthy"), (True, "ready"))
     clock.now_s += 1
@@ -61,7 +63,7 @@ def test_a_worker_that_does_not_come_round_is_neither_alive_nor_ready() -> None:
 
 def test_a_start_may_take_longer_than_a_worker_may_be_silent() -> None:
     clock = Clock()
-    health = Health(clock)
+    health = Health(clock, starting="models are loading")
     clock.now_s += 10 * STALLED_AFTER_S
     assert health.healthy() == (True, "alive, not ready: models are loading")
     health.loaded()
@@ -72,7 +74,7 @@ def test_a_start_may_take_longer_than_a_worker_may_be_silent() -> None:
 
 
 def test_a_worker_that_is_left_out_since_files_were_replaced_is_not_alive() -> None:
-    health = Health(Clock(), models_loaded=True, partitions=2)
+    health = Health(Clock(), starting=None, partitions=2)
     health.replaced_files = lambda: [Path("w.pem")]
     assert health.healthy() == (True, "healthy")
     health.partitions = 0
@@ -83,13 +85,13 @@ def test_a_worker_that_is_left_out_since_files_were_replaced_is_not_alive() -> N
 
 
 def test_a_worker_whose_consumers_read_nothing_is_not_alive() -> None:
-    health = Health(Clock(), models_loaded=True, partitions=1)
+    health = Health(Clock(), starting=None, partitions=1)
     health.reading_trouble = "nothing is read of t[0]"
     assert health.healthy() == health.ready() == (False, "nothing is read of t[0]")
 
 
 def test_the_port_serves_three_pages_and_names_them() -> None:
-    health = Health(Clock(), models_loaded=True)
+    health = Health(Clock(), starting=None)
     metrics = Metrics()
     stop, port = serve_health("127.0.0.1", 0, health, metrics.registry)
     try:
@@ -105,7 +107,7 @@ def test_the_port_serves_three_pages_and_names_them() -> None:
 
 def test_the_page_shows_what_the_probes_answer_and_which_version_runs() -> None:
     clock, metrics = Clock(), Metrics()
-    health = Health(clock, models_loaded=True)
+    health = Health(clock, starting=None)
     metrics.watch(health)
     value = metrics.registry.get_sample_value
     assert (value("ounce_ready"), value("ounce_healthy")) == (0, 1)
@@ -230,7 +232,7 @@ def test_without_files_it_waits_for_some_and_says_so_once(
         resource.setrlimit(resource.RLIMIT_NOFILE, most)
     try:
         with urllib.request.urlopen(at, timeout=60) as answer:
-            assert answer.read() == b"alive, not ready: models are loading\n"
+            assert answer.read() == b"alive, not ready: the worker is starting\n"
     finally:
         caller.close()
         stop()

@@ -11,6 +11,8 @@ from ounce_edge.worker import startup
 from tests.support.edge.bad_runtime import make_absent
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.command import ounce, the_line
+from tests.support.process.wait import wait_until
+from tests.support.process.worker import Worker
 
 
 def fails(*arguments: str, env: dict[str, str] | None = None) -> str:
@@ -69,6 +71,16 @@ def test_wrong_arguments_are_one_clear_line(arguments: list[str], text: str) -> 
     result = ounce("worker", *arguments, *port)
     assert result.code == 2
     assert text in the_line(result.stderr)
+
+
+def test_a_start_that_waits_for_kafka_says_so(tmp_path: Path) -> None:
+    worker = Worker("127.0.0.1:1", tmp_path, tmp_path / "log")
+    why = "Kafka at 127.0.0.1:1 has not answered yet\n"
+    try:
+        wait_until(lambda: worker.get("/readyz") == (503, why), worker.child.log_tail)
+        assert worker.get("/healthz") == (200, f"alive, not ready: {why}")
+    finally:
+        worker.child.kill()
 
 
 def test_a_broker_that_is_not_there_is_one_clear_line() -> None:

@@ -1,5 +1,6 @@
 """Policies over HTTP: the checks of the commands, versions, and who is faster."""
 
+import re
 import threading
 from datetime import UTC, datetime
 
@@ -129,6 +130,21 @@ def test_a_document_that_is_no_policy_is_refused_even_by_force(
     answer = apply(as_("editor"), document, 0, force=True)
     assert answer.status_code in (201, 422) if not document else answer.status_code == 422
     assert said in answer.text
+
+
+@pytest.mark.parametrize(
+    ("comment", "said"),
+    [
+        ('"' * 460_000, "the policy takes 92.... bytes as a record, at most 900000 are written"),
+        ("é" * 300_000, "6000.. bytes, at most 524288 are read"),
+    ],
+)
+def test_a_policy_that_is_too_large_is_refused_with_what_to_do(
+    as_: Caller, comment: str, said: str
+) -> None:
+    answer = apply(as_("editor"), f"min_accuracy: 0.5 # {comment}", 0)
+    assert answer.status_code == 422
+    assert re.search(f"{said}: take patterns such as hall-3/", answer.json()["detail"])
 
 
 def test_while_kafka_is_away_a_change_waits_and_a_second_one_is_refused(

@@ -23,7 +23,7 @@ class FakeWorker:
         self.task = task
         self.metrics = Metrics()
         self.health = Health(time.monotonic)
-        self.health.models_loaded, self.health.partitions = True, 1
+        self.health.starting, self.health.partitions = None, 1
         self.metrics.describe("v7", [ladder(spec, served(DIGITS, LIGHT), served(DIGITS, HEAVY))])
         self.address = ""
 

@@ -82,7 +82,7 @@ class Stage:
         self.view = FakeView()
         self.members = FakeGroup()
         self.partitions = FakePartitions()
-        self.health = Health(lambda: self.now_s, models_loaded=True, partitions=1)
+        self.health = Health(lambda: self.now_s, starting=None, partitions=1)
         self.metrics = Metrics()
         self.told: list[str] = []
         self.n_restarts = 0
