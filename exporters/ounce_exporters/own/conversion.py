@@ -15,8 +15,9 @@ from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import VotingClassifier
+from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
 from sklearn.pipeline import Pipeline
-from sklearn.svm import SVC, NuSVC
+from sklearn.svm import SVC, LinearSVC, NuSVC
 
 from ounce_exporters.export.graphs import chain, normalize, without_unread
 from ounce_exporters.export.names import rename
@@ -105,7 +106,11 @@ def _pipeline(steps: Sequence[Any]) -> Pipeline:
 
 def _to_graph(model: Any, types: Types) -> onnx.ModelProto:
     """Through skl2onnx, without inputs that no step reads."""
-    options = {id(model): {"zipmap": False}} if hasattr(model, "predict_proba") else None
+    options = None
+    if hasattr(model, "predict_proba"):
+        options = {id(model): {"zipmap": False}}
+    elif isinstance(model, LinearSVC | RidgeClassifier | RidgeClassifierCV):
+        options = {id(model): {"raw_scores": True}}  # of two labels both, as other classifiers have
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # skl2onnx reads what will be renamed

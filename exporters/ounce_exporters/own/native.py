@@ -21,6 +21,7 @@ from ounce_exporters.ladder.recipe import Inputs
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.conversion import convert_array, convert_columns
 from ounce_exporters.own.letter_case import with_common_locale
+from ounce_exporters.own.text_gaps import gap_of, with_empty_texts
 from ounce_exporters.own.wrapping import Foreign
 from ounce_exporters.training import neural
 from ounce_exporters.training.classical import few_threads
@@ -54,11 +55,14 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         raise ExportError(
             f"this {type(model).__name__} gives neither probabilities nor scores, but labels alone"
         )
+    _check_scores(model)
     columns = getattr(model, "feature_names_in_", None)
     names = None if columns is None else _places(task, list(columns))
 
+    gap = gap_of(model)
+
     def native(inputs: Inputs) -> NDArray[Any]:
-        rows = _rows(model, task, inputs, names)
+        rows = _rows(model, task, inputs, names, gap)
         with few_threads(len(rows)):
             return _answer(model, rows)
 
@@ -68,7 +72,8 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         graph = convert_array(model, tensor.name, tensor.size)
     else:
         of_texts = {name for name, place in names.items() if place and place[0] in texts}
-        graph = convert_columns(model, list(names), of_texts)
+        given = model if isinstance(gap, str) else with_empty_texts(model)
+        graph = convert_columns(given, list(names), of_texts)
         _check_columns(graph, task, names)
     graph = with_common_locale(graph)
     try:
@@ -130,6 +135,17 @@ def _check_number(dtype: torch.dtype, module: nn.Module) -> None:
         )
 
 
+def _check_scores(model: BaseEstimator) -> None:
+    """Refuse scores of pairs of labels: three labels have three pairs, too."""
+    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
+    of_pairs = getattr(last, "decision_function_shape", None) == "ovo" and len(last.classes_) > 2
+    if of_pairs and not hasattr(last, "predict_proba"):
+        raise ExportError(
+            f"this {type(last).__name__} gives scores of pairs of labels: set its "
+            "decision_function_shape to 'ovr', also after it was fitted"
+        )
+
+
 Places = dict[str, tuple[str, int, float] | None]
 """By the model's column: tensor, element, and what was taken off it. None: the task lacks it."""
 
@@ -157,19 +173,22 @@ def _numbers(model: Any, task: TaskSpec) -> TensorSpec:
     )
 
 
-def _rows(model: Any, task: TaskSpec, inputs: Inputs, names: Places | None) -> Any:
+def _rows(model: Any, task: TaskSpec, inputs: Inputs, names: Places | None, gap: Any) -> Any:
     if names is None:
         tensor = _numbers(model, task)
         return inputs[tensor.name].reshape(-1, tensor.size)
     n = len(next(iter(inputs.values())))
-    columns = {}
+    columns: dict[str, Any] = {}
     for name, place in names.items():
         if place is None:  # no step reads it
             columns[name] = np.zeros(n)
         else:
             tensor_name, i, offset = place
             values = inputs[tensor_name][:, i]
-            columns[name] = values + np.float64(offset) if offset else values
+            if values.dtype == object:  # left to itself, pandas makes NaN of None
+                columns[name] = pd.Series(np.where(values == "", gap, values), dtype=object)
+            else:
+                columns[name] = values + np.float64(offset) if offset else values
     return pd.DataFrame(columns)
 
 

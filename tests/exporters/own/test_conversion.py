@@ -17,7 +17,13 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import KNNImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    Ridge,
+    RidgeClassifier,
+    RidgeClassifierCV,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsOneClassifier
 from sklearn.multioutput import MultiOutputClassifier
@@ -34,7 +40,7 @@ from sklearn.preprocessing import (
     SplineTransformer,
     StandardScaler,
 )
-from sklearn.svm import SVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.exporters.own.foreign import rooms
@@ -103,6 +109,14 @@ def test_of_two_labels_an_svm_has_the_sign_of_its_own_scores() -> None:
     np.testing.assert_allclose(scores, model.decision_function(FRAME), atol=1e-3)
 
 
+@pytest.mark.parametrize("make", [LinearSVC, RidgeClassifier, RidgeClassifierCV])
+def test_of_two_labels_a_linear_model_has_the_scores_of_both(make: Callable[[], Any]) -> None:
+    for model in (make(), make_pipeline(StandardScaler(), make())):
+        found = outputs(model.fit(FRAME, HOT))[-1]
+        scores = model.decision_function(FRAME)
+        np.testing.assert_allclose(found, np.stack([-scores, scores], axis=1), atol=1e-3)
+
+
 TRANSFORMERS: dict[str, dict[str, Any]] = {
     "logarithm": {"func": np.log, "inverse_func": np.exp},
     "logarithm of 1 more": {"func": np.log1p, "inverse_func": np.expm1},
@@ -165,6 +179,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
             FRAME, TABLE["busy"]
         ),
         "GridSearchCV keeps no estimator: fit it with refit=True",
+    ),
+    "scores of pairs": (
+        lambda: make_pipeline(SVC(decision_function_shape="ovo")).fit(FRAME, TABLE["busy"]),
+        "SVC gives scores of pairs of labels: set its decision_function_shape to 'ovr'",
     ),
     "two questions": (
         lambda: MultiOutputClassifier(LogisticRegression()).fit(

@@ -25,6 +25,21 @@ def test_english_rules_need_no_locale_of_the_machine(locale: str | None) -> None
     assert found["y"].tolist() == ["école äö straße да"]
 
 
+def test_graphs_inside_an_operator_change_case_by_the_same_rules() -> None:
+    branch = helper.make_graph(
+        [helper.make_node("StringNormalizer", ["x"], ["z"], case_change_action="LOWER")],
+        "branch",
+        [],
+        [helper.make_tensor_value_info("z", TensorProto.STRING, ["n"])],
+    )
+    model = lowering(None)
+    model.graph.initializer.append(helper.make_tensor("yes", TensorProto.BOOL, [], [True]))
+    chosen = helper.make_node("If", ["yes"], ["y"], then_branch=branch, else_branch=branch)
+    model.graph.node[0].CopyFrom(chosen)
+    found = Session(with_common_locale(model)).run({"x": np.array(["ÄÖ"], object)}, 1)
+    assert found["y"].tolist() == ["äö"]
+
+
 def test_rules_of_another_language_stay_and_are_refused_where_they_are_absent() -> None:
     graph = with_common_locale(lowering("xx_XX.UTF-8"))
     with pytest.raises(ExportError, match=r"locale with name:xx_XX.UTF-8"):

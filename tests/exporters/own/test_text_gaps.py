@@ -1,0 +1,105 @@
+"""A pipeline that has learned of gaps among texts answers in a graph as it does for a frame."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from ounce_exporters.own.answers import Session
+from ounce_exporters.own.native import from_sklearn
+from ounce_schemas.task import TaskSpec, TensorSpec
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
+
+TEXTS = ["site", "shift"]
+TASK = TaskSpec(
+    name="t",
+    kind="classification",
+    description="A task.",
+    inputs=(
+        TensorSpec(name="numbers", shape=(1,), datatype="FP32", columns=("warm",)),
+        TensorSpec(name="texts", shape=(2,), datatype="BYTES", columns=("site", "shift")),
+    ),
+    labels=("no", "yes"),
+)
+
+
+def frame(gap: object) -> pd.DataFrame:
+    """Gaps in `site` mean `yes`, those in `shift` nothing."""
+    rng = np.random.default_rng(0)
+    sites = rng.choice(np.array(["north", "south", gap], object), 400)
+    shifts = rng.choice(np.array(["day", "night", "off", gap], object), 400)
+    warm = rng.normal(size=400).astype(np.float32)
+    texts = {"site": sites, "shift": shifts}
+    return pd.DataFrame({"warm": warm} | {n: pd.Series(v, dtype=object) for n, v in texts.items()})
+
+
+def filled(**how: Any) -> Any:
+    return make_pipeline(SimpleImputer(**how), OneHotEncoder(handle_unknown="ignore"))
+
+
+def numbered(**how: Any) -> Any:
+    return OrdinalEncoder(handle_unknown="use_encoded_value", **how)
+
+
+def linear(encoder: Any) -> Any:
+    columns = make_column_transformer((encoder, TEXTS), remainder="passthrough")
+    return make_pipeline(columns, LogisticRegression())
+
+
+def boosted(encoder: Any) -> Any:
+    columns = make_column_transformer((encoder, TEXTS), remainder="passthrough")
+    return make_pipeline(
+        columns, HistGradientBoostingClassifier(max_iter=5, categorical_features=[0, 1])
+    )
+
+
+MODELS: dict[str, tuple[Callable[[], Any], object]] = {
+    "a constant": (lambda: linear(filled(strategy="constant", fill_value="none")), np.nan),
+    "the most frequent": (lambda: linear(filled(strategy="most_frequent")), np.nan),
+    "None is filled": (
+        lambda: linear(filled(strategy="most_frequent", missing_values=None)),
+        None,
+    ),
+    "a category": (lambda: linear(OneHotEncoder()), np.nan),
+    "None is a category": (lambda: linear(OneHotEncoder()), None),
+    "a category among rare ones": (lambda: linear(OneHotEncoder(min_frequency=110)), np.nan),
+    "a mean of the target": (lambda: linear(TargetEncoder(cv=2)), np.nan),
+    "a number": (lambda: linear(numbered(unknown_value=-1, encoded_missing_value=-2)), np.nan),
+    "stays a gap": (lambda: boosted(OrdinalEncoder()), np.nan),
+    "stays a gap, as what is unknown": (lambda: boosted(numbered(unknown_value=np.nan)), np.nan),
+    "stays a gap beside a number": (lambda: boosted(numbered(unknown_value=-1)), np.nan),
+    "stays a gap among rare ones": (
+        lambda: boosted(numbered(unknown_value=-1, min_frequency=110)),
+        np.nan,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MODELS)
+def test_an_empty_text_is_the_gap_that_a_model_has_learned(what: str) -> None:
+    make, gap = MODELS[what]
+    rows = frame(gap)
+    truth = np.where(rows["site"].isna() | (rows["warm"] > 1), "yes", "no")
+    model = make().fit(rows, truth)
+    texts = rows[TEXTS].where(rows[TEXTS].notna(), "").to_numpy(object)
+    inputs = {"numbers": rows[["warm"]].to_numpy(np.float32), "texts": texts}
+
+    foreign = from_sklearn(model, TASK)
+    assert foreign.native is not None
+    feeds = {
+        "warm": inputs["numbers"],
+        "site": texts[:, :1],
+        "shift": texts[:, 1:],
+    }
+    answers = list(Session(foreign.graph).run(feeds, len(rows)).values())[-1]
+
+    expected = model.predict_proba(rows)
+    np.testing.assert_allclose(foreign.native(inputs), expected, atol=1e-5)
+    np.testing.assert_allclose(answers, expected, atol=1e-4)
+    np.testing.assert_array_equal(model.predict_proba(rows), expected)  # it stays as it was
