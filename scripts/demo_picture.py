@@ -43,7 +43,7 @@ def picture(report: Path) -> str:
     console = Console(
         record=True, width=_WIDTH, height=_HEIGHT, file=io.StringIO(), force_terminal=True
     )
-    console.print(render(frame, _WIDTH))
+    console.print(render(frame, _WIDTH, _HEIGHT))
     # One id: pictures of two demos differ in what they show alone.
     svg = console.export_svg(title="ounce demo", unique_id="demo")
     return _FROM_ELSEWHERE.sub("", svg).replace(

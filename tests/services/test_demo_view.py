@@ -48,7 +48,7 @@ def draw(report: FleetReport, width: int, height: int) -> list[str]:
     console = Console(width=width, height=height, force_terminal=True, color_system=None)
     frame = Frame(report, [300.0] * 60 + [1800.0] * 2, 60, "http://127.0.0.1:9464/metrics")
     with console.capture() as capture:
-        console.print(render(frame, width))
+        console.print(render(frame, width, height))
     return re.sub(r"\x1b\[[0-9;]*m", "", capture.get()).rstrip("\n").split("\n")
 
 
@@ -76,6 +76,29 @@ def test_view_fits_and_cuts_nothing(width: int, height: int) -> None:
     ):
         assert expected in text
     assert text.count("╭") == text.count("╯") == 4
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (100, 32), (200, 50)])
+def test_view_of_long_ladders_shows_the_most_used_and_counts_the_others(
+    width: int, height: int
+) -> None:
+    models = {
+        f"model-{i}": ModelReport(Accuracy(10_000 if i in (2, 17) else 9 - i % 9), 1.0)
+        for i in range(20)
+    }
+    task = msgspec.structs.replace(full_task(), models=models)
+    tasks = {"digits": task, "bearing": task}
+    lines = draw(FleetReport(23.4, Phase.SENDING, True, tasks), width, height)
+    text = "\n".join(lines)
+    assert (len(lines), max(map(len, lines))) == (height, width)
+    assert "…" not in text
+    assert text.count("╭") == text.count("╯")
+    n_hidden = [int(n) for n in re.findall(r"and (\d+) more", text)]
+    assert len(n_hidden) == 2
+    assert len(re.findall(r"model-\d", text)) == 40 - sum(n_hidden)
+    for expected in ("model-2 ", "model-17", "✘ broken", "within ms", "labelled misses 60"):
+        assert text.count(expected) >= 1, expected
+    assert text.index("model-2 ") < text.index("model-17")
 
 
 def test_view_before_the_first_answer() -> None:

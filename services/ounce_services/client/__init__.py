@@ -2,6 +2,6 @@
 
 from ounce_services.client.answer import Answer, RefusedError
 from ounce_services.client.async_client import AsyncClient
-from ounce_services.client.client import Client
+from ounce_services.client.client import Client, TooLargeError
 
-__all__ = ["Answer", "AsyncClient", "Client", "RefusedError"]
+__all__ = ["Answer", "AsyncClient", "Client", "RefusedError", "TooLargeError"]

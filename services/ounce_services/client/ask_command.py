@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from ounce_schemas.wording import counted
 from pydantic import BaseModel, Field, model_validator
 
 from ounce_services.client.answer import Answer, RefusedError
-from ounce_services.client.client import Client
+from ounce_services.client.client import Client, TooLargeError
 from ounce_services.client.request import Targets
 from ounce_services.client.rows import read_rows
 
@@ -34,6 +35,7 @@ _NOTES = {
 """What marks of an answer mean to who asked."""
 _MOST_SILENT = 2
 """Rows in a row without an answer; no further one is asked, since each waits as long."""
+_ANSWERED = "answered"
 _MOST_SHOWN = 10
 """Rows of one answer."""
 
@@ -98,14 +100,14 @@ def command(task: str, **options: Any) -> int:
       ounce ask occupancy --data '{"Temperature": 21.5, "Light": 426}' --kafka localhost:9092
       ounce ask occupancy --file rows.csv --local
 
-    Exit codes: 0 all answered; 1 a request was refused or not answered; 2 wrong usage.
+    Exit codes: 0 all answered; 1 a request was refused, too large or not answered; 2 wrong usage.
     """
     name = make_settings(_Task, {"task": task}).task
     settings = make_settings(AskSettings, options)
     rows = read_rows(settings.data, settings.file)
-    n_answered, last = 0, ""
+    fates, last = Counter[str](), ""
     for i, found in enumerate(_ask(name, settings, rows), 1):
-        n_answered += isinstance(found, Answer)
+        fates[_fate(found)] += 1
         if settings.json_lines:
             click.echo(_as_json(found))
         elif len(rows) == 1:
@@ -115,8 +117,10 @@ def command(task: str, **options: Any) -> int:
             is_again = text == last and not isinstance(found, Answer)
             click.echo(f"{i:>5}  {'the same' if is_again else text}")
             last = text
+    n_answered = fates.pop(_ANSWERED, 0)
     if len(rows) > 1 and not settings.json_lines:
-        click.echo(f"{n_answered:,} of {len(rows):,} answered", err=True)
+        others = "".join(f", {n:,} {fate}" for fate, n in fates.items())
+        click.echo(f"{n_answered:,} of {len(rows):,} answered{others}", err=True)
     return 0 if n_answered == len(rows) else 1
 
 
@@ -143,12 +147,20 @@ def _ask(
             try:
                 yield client.ask(row, **how)
                 n_silent = 0
-            except RefusedError as e:
+            except (RefusedError, TooLargeError) as e:
                 yield e
                 n_silent = 0
             except BrokerError as e:
                 yield e
                 n_silent += 1
+
+
+def _fate(found: Answer | RefusedError | BrokerError) -> str:
+    if isinstance(found, Answer):
+        return _ANSWERED
+    if isinstance(found, RefusedError):
+        return "refused"
+    return "too large" if isinstance(found, TooLargeError) else "without an answer"
 
 
 @contextmanager
@@ -233,4 +245,5 @@ def _as_json(found: Answer | RefusedError | BrokerError) -> str:
         return msgspec.json.encode(found.prediction).decode()
     if isinstance(found, RefusedError):
         return json.dumps({"id": found.id, "reason": found.reason, "text": found.text})
-    return json.dumps({"reason": "no-answer", "text": str(found)})
+    reason = "too-large" if isinstance(found, TooLargeError) else "no-answer"
+    return json.dumps({"reason": reason, "text": str(found)})

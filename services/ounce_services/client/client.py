@@ -42,6 +42,10 @@ _MOST_KEPT = 10_000
 _GROUP_CONFIG: Mapping[str, Any] = MappingProxyType({"linger.ms": 0, "acks": "all", **ANY_SIZE})
 
 
+class TooLargeError(BrokerError):
+    """A request is larger than its topic takes."""
+
+
 class Client:
     """Context manager: sends requests of one task and reads what comes back.
 
@@ -133,10 +137,10 @@ class Client:
         def told(error: KafkaError | None, _: Message) -> None:
             if error is None:
                 return
-            why = _why_not_taken(error, self._requests, body)
+            why = _not_taken(error, self._requests, body)
             with self._lock:
                 if id_ in self._waited_for:
-                    self._waited_for[id_] = BrokerError(why)
+                    self._waited_for[id_] = why
                 else:
                     _log.warning("request %s is lost: %s", id_, why)
 
@@ -145,7 +149,7 @@ class Client:
                 self._requests, body, device, headers=[*headers], on_delivery=told
             )
         except KafkaException as e:
-            raise BrokerError(_why_not_taken(e.args[0], self._requests, body)) from e
+            raise _not_taken(e.args[0], self._requests, body) from e
         except BufferError as e:
             raise BrokerError(f"the request was not sent: {e}") from e
         self._producer.poll(0)
@@ -161,6 +165,7 @@ class Client:
 
         Raises:
             RefusedError: the request became a dead letter.
+            TooLargeError: the request is larger than its topic takes.
             BrokerError: Kafka does not take the request, or nothing came back in time.
         """
         id_ = how.get("id") or uuid.uuid4().hex
@@ -265,11 +270,11 @@ class Client:
             return None  # an answer in another format: not to this client
 
 
-def _why_not_taken(error: KafkaError, topic: str, body: bytes) -> str:
+def _not_taken(error: KafkaError, topic: str, body: bytes) -> BrokerError:
     """Of a request, and what to do where that is its size."""
     if error.code() != KafkaError.MSG_SIZE_TOO_LARGE:
-        return f"{topic} does not take the request: {error.str()}"
-    return (
+        return BrokerError(f"{topic} does not take the request: {error.str()}")
+    return TooLargeError(
         f"{topic} takes no request of {counted(len(body), 'byte')}: send fewer rows at once, or "
         "raise its max.message.bytes"
     )

@@ -30,7 +30,7 @@ def show(
                 feed.follow()
                 if feed.latest is not None:
                     frame = Frame(feed.latest, tuple(feed.sent_per_s), duration_s, links)
-                    live.update(render(frame, console.width), refresh=True)
+                    live.update(render(frame, console.width, console.height), refresh=True)
                 time.sleep(_FRAME_S)
     else:
         next_line_s = _LINE_EVERY_S

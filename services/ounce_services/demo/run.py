@@ -207,9 +207,11 @@ def _is_over(worker: Child, devices: Child) -> bool:
     """Whether the devices ended.
 
     Raises:
-        ChildError: the worker ended before them.
+        ChildError: the worker ended before them. They are ended at once: nobody answers them.
     """
-    worker.require_running()
+    if worker.exit_code is not None:
+        devices.stop(timeout_s=0)
+        raise worker.error()
     return devices.exit_code is not None
 
 

@@ -14,7 +14,7 @@ from ounce_edge.broker.label_reader import read_labels
 from ounce_schemas.errors import BrokerError, DataError, InvalidMessageError
 from ounce_schemas.label import Label
 from ounce_schemas.topics import labels_topic, task_topics
-from ounce_services.client import Answer, AsyncClient, Client, RefusedError
+from ounce_services.client import Answer, AsyncClient, Client, RefusedError, TooLargeError
 from ounce_services.client.ask_command import command
 from ounce_services.client.rows import read_rows
 from ounce_services.cluster.admin import create_topics
@@ -133,19 +133,24 @@ def test_where_nobody_answers_not_all_rows_of_a_file_are_waited_for(
             Silent.asked += 1
             if row == b"refused":
                 raise RefusedError("id", "reason", "text")
+            if row == b"large":
+                raise TooLargeError("send fewer")
             raise BrokerError("no answer")
 
     monkeypatch.setattr("ounce_services.client.ask_command.Client", Silent)
     file = tmp_path / "rows.jsonl"
-    file.write_text("\n".join(["1", "refused", *"234567"]))
+    rows = ["1", "refused", "large", "large", "large", *"234567"]
+    file.write_text("\n".join(rows))
     result = run("toy", "--kafka=x:1", f"--file={file}")
-    assert Silent.asked == 4
+    assert result.return_value == 1
+    assert Silent.asked == 7
     told = [line.split(maxsplit=1)[1] for line in result.stdout.splitlines()]
     not_asked = "not asked: 2 before it got no answer"
     assert told == [
-        "no answer", "reason: text", "no answer", "the same", not_asked, *["the same"] * 3,
+        "no answer", "reason: text", "send fewer", "the same", "the same", "no answer", "the same",
+        not_asked, *["the same"] * 3,
     ]  # fmt: skip
-    assert "0 of 8 answered" in result.stderr
+    assert "0 of 11 answered, 7 without an answer, 1 refused, 3 too large" in result.stderr
 
 
 def test_what_can_not_be_sent_is_said() -> None:
