@@ -14,6 +14,9 @@ from ounce_services.control.api.app import make_app
 from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
 
+_LAST_ANSWERS_S = 25
+"""For calls under way when it is to end: more than one waits for a database that is frozen."""
+
 
 def run(settings: ControlSettings) -> None:
     """Serve; the address is printed when it listens.
@@ -43,7 +46,7 @@ def run(settings: ControlSettings) -> None:
             log_level="warning",
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=_LAST_ANSWERS_S,
             h11_max_incomplete_event_size=65_536,
         )
         for each in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises it again once all is answered

@@ -18,14 +18,9 @@ from sqlalchemy.orm import Session
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _SCHEMES = {"postgres", "postgresql"}
 _BUSY_S = 10.0
-_POSTGRESQL = {
-    "client_encoding": "utf8",  # also in databases of no encoding (SQL_ASCII)
-    "connect_timeout": 10,  # s
-    "tcp_user_timeout": 10_000,  # ms; a host that is gone would else be waited for a quarter hour
-    "keepalives_idle": 10,  # s; for who waits for an answer
-    "keepalives_interval": 5,
-}
-"""What libpq is told, where the URL does not say other."""
+"""To wait for another process that writes to the SQLite file."""
+_POOL_S = 10.0
+"""To wait for one of the connections that others use."""
 _MIGRATIONS_LOCK, _ALONE_LOCK = 7411058, 7411059
 """Numbers of locks that PostgreSQL keeps."""
 
@@ -98,6 +93,8 @@ class Database:
 
 def why(error: SQLAlchemyError) -> str:
     """What failed, in one line: without the statement and its values."""
+    if isinstance(error, NoConnectionError):
+        return "all its connections wait for it"
     return " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
 
 
@@ -112,9 +109,10 @@ def _why(error: SQLAlchemyError | CommandError) -> str:
 
 def _engine(url: Any) -> Engine:
     if url.get_backend_name() != "sqlite":
-        settings = {name: v for name, v in _POSTGRESQL.items() if name not in url.query}
-        return create_engine(url, pool_pre_ping=True, connect_args=settings)
-    engine = create_engine(url, connect_args={"timeout": _BUSY_S})
+        from ounce_services.control.store.postgresql import open_postgresql  # who has it needs it
+
+        return open_postgresql(url, _POOL_S)
+    engine = create_engine(url, pool_timeout=_POOL_S, connect_args={"timeout": _BUSY_S})
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
