@@ -21,7 +21,7 @@ from ounce_exporters.ladder.recipe import Inputs
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.conversion import convert_array, convert_columns
 from ounce_exporters.own.letter_case import with_common_locale
-from ounce_exporters.own.text_gaps import gap_of, with_empty_texts
+from ounce_exporters.own.text_gaps import gap_of, knows_booleans, with_empty_texts
 from ounce_exporters.own.wrapping import Foreign
 from ounce_exporters.training import neural
 from ounce_exporters.training.classical import few_threads
@@ -56,6 +56,11 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
             f"this {type(model).__name__} gives neither probabilities nor scores, but labels alone"
         )
     _check_scores(model)
+    if knows_booleans(model):
+        raise ExportError(
+            "an encoder of it has learned True and False, which are texts in a table: fit it on "
+            "texts, as frame[column].astype(str) gives them"
+        )
     columns = getattr(model, "feature_names_in_", None)
     names = None if columns is None else _places(task, list(columns))
 

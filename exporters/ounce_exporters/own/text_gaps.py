@@ -33,6 +33,17 @@ def gap_of(model: BaseEstimator) -> Any:
     return ""
 
 
+def knows_booleans(model: BaseEstimator) -> bool:
+    """Whether an encoder has learned booleans, which are texts in a task."""
+    return any(
+        isinstance(category, bool | np.bool_)
+        for step in _steps(model)
+        if isinstance(step, _ENCODERS)
+        for categories in step.categories_
+        for category in categories
+    )
+
+
 def with_empty_texts(model: BaseEstimator) -> BaseEstimator:
     """A fitted model for which skl2onnx writes a graph that takes the empty text for a gap.
 
@@ -51,7 +62,8 @@ def with_empty_texts(model: BaseEstimator) -> BaseEstimator:
 def _take_empty(encoder: Any) -> None:
     known = encoder.categories_
     for categories in known:
-        categories[_gaps(categories)] = _EmptyText("nan")
+        for place in _gaps(categories):
+            categories[place] = _EmptyText("nan")
     if isinstance(encoder, OrdinalEncoder) and isna(encoder.encoded_missing_value):
         # skl2onnx numbers a gap as the last category where it shall stay one.
         if encoder.handle_unknown == "error":

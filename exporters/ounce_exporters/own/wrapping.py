@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
+from ounce_edge.models.checks import sample_inputs
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.wording import counted
@@ -31,6 +32,8 @@ from ounce_exporters.own.readings import Reading, read_outputs
 _INSIDE = "own/"
 _TRIED = 8
 """Items that are answered alone, too."""
+_SAMPLE_ITEMS = 2
+"""As a worker tries a model."""
 
 Native = Callable[[Inputs], NDArray[Any]]
 """The answers of the chosen output, from the library that the model was made with."""
@@ -136,7 +139,9 @@ def wrap(
             return reading.scores(native(inputs))
         return reading.scores(_run(session, feeds, inputs)[reading.output])
 
-    return OwnModel(_assemble(plain, task, feeds, reading), count_numbers(model), answers), notes
+    graph = _assemble(plain, task, feeds, reading)
+    _check_as_a_worker(graph, task)
+    return OwnModel(graph, count_numbers(model), answers), notes
 
 
 def _run(session: Session, feeds: Sequence[Feed], inputs: Inputs) -> dict[str, NDArray[Any]]:
@@ -156,6 +161,24 @@ def _check_finite(inputs: Inputs, reading: Reading, scores: NDArray[np.float32])
     raise ExportError(
         f"{int(bad.sum())} of {len(scores)} items get an answer that is not finite from output "
         f"{reading.output!r}{advice if gaps[bad].all() else ''}"
+    )
+
+
+def _check_as_a_worker(graph: onnx.ModelProto, task: TaskSpec) -> None:
+    """A worker takes no model that has no answer to what it tries each with."""
+    tried = sample_inputs(task.inputs, _SAMPLE_ITEMS)
+    try:
+        answers = Session(graph).run(tried, _SAMPLE_ITEMS)[UNCALIBRATED]
+    except ExportError as e:
+        why = str(e).rstrip(".")
+    else:
+        if np.isfinite(answers).all():
+            return
+        why = "it answers with what is not finite"
+    raise ExportError(
+        f"a worker tries each model with small numbers of both signs and unknown texts: {why}; let "
+        "it take any value, as with a clip before a logarithm, or "
+        "OneHotEncoder(handle_unknown='ignore')"
     )
 
 

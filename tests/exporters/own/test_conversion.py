@@ -34,6 +34,7 @@ from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
     MinMaxScaler,
+    OneHotEncoder,
     PolynomialFeatures,
     PowerTransformer,
     RobustScaler,
@@ -183,6 +184,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "scores of pairs": (
         lambda: make_pipeline(SVC(decision_function_shape="ovo")).fit(FRAME, TABLE["busy"]),
         "SVC gives scores of pairs of labels: set its decision_function_shape to 'ovr'",
+    ),
+    "booleans": (
+        lambda: make_pipeline(OneHotEncoder(), LogisticRegression()).fit(FRAME > 30, HOT),
+        r"learned True and False, which are texts in a table: fit it on texts, as frame\[column\]",
     ),
     "two questions": (
         lambda: MultiOutputClassifier(LogisticRegression()).fit(

@@ -67,6 +67,16 @@ def test_a_batch_that_is_fixed_inside_is_refused(models: Path, tmp_path: Path) -
         add(graph(tmp_path / "one.onnx", nodes, batch=1), models, labels=LABELS)
 
 
+def test_a_logarithm_of_what_may_be_negative_is_refused(models: Path, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Log", ["x"], ["logs"]),
+        helper.make_node("MatMul", ["logs", "w"], ["y"]),
+    ]
+    says = "tries each model with small numbers of both signs .* not finite; let it take any value"
+    with pytest.raises(ExportError, match=says):
+        add(graph(tmp_path / "log.onnx", nodes, batch="n"), models, labels=LABELS)
+
+
 def test_dynamic_quantization_over_a_call_is_refused_with_its_reason(
     models: Path, tmp_path: Path
 ) -> None:

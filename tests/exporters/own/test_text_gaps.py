@@ -22,7 +22,7 @@ TASK = TaskSpec(
     kind="classification",
     description="A task.",
     inputs=(
-        TensorSpec(name="numbers", shape=(1,), datatype="FP32", columns=("warm",)),
+        TensorSpec(name="numbers", shape=(2,), datatype="FP32", columns=("warm", "floor")),
         TensorSpec(name="texts", shape=(2,), datatype="BYTES", columns=("site", "shift")),
     ),
     labels=("no", "yes"),
@@ -36,7 +36,8 @@ def frame(gap: object) -> pd.DataFrame:
     shifts = rng.choice(np.array(["day", "night", "off", gap], object), 400)
     warm = rng.normal(size=400).astype(np.float32)
     texts = {"site": sites, "shift": shifts}
-    return pd.DataFrame({"warm": warm} | {n: pd.Series(v, dtype=object) for n, v in texts.items()})
+    numbers = {"warm": warm, "floor": rng.integers(0, 3, 400)}
+    return pd.DataFrame(numbers | {n: pd.Series(v, dtype=object) for n, v in texts.items()})
 
 
 def filled(**how: Any) -> Any:
@@ -49,6 +50,11 @@ def numbered(**how: Any) -> Any:
 
 def linear(encoder: Any) -> Any:
     columns = make_column_transformer((encoder, TEXTS), remainder="passthrough")
+    return make_pipeline(columns, LogisticRegression())
+
+
+def mixed() -> Any:
+    columns = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["site", "floor"]))
     return make_pipeline(columns, LogisticRegression())
 
 
@@ -69,6 +75,7 @@ MODELS: dict[str, tuple[Callable[[], Any], object]] = {
     "a category": (lambda: linear(OneHotEncoder()), np.nan),
     "None is a category": (lambda: linear(OneHotEncoder()), None),
     "a category among rare ones": (lambda: linear(OneHotEncoder(min_frequency=110)), np.nan),
+    "a category beside numbers": (mixed, np.nan),
     "a mean of the target": (lambda: linear(TargetEncoder(cv=2)), np.nan),
     "a number": (lambda: linear(numbered(unknown_value=-1, encoded_missing_value=-2)), np.nan),
     "stays a gap": (lambda: boosted(OrdinalEncoder()), np.nan),
@@ -88,16 +95,19 @@ def test_an_empty_text_is_the_gap_that_a_model_has_learned(what: str) -> None:
     truth = np.where(rows["site"].isna() | (rows["warm"] > 1), "yes", "no")
     model = make().fit(rows, truth)
     texts = rows[TEXTS].where(rows[TEXTS].notna(), "").to_numpy(object)
-    inputs = {"numbers": rows[["warm"]].to_numpy(np.float32), "texts": texts}
+    inputs = {"numbers": rows[["warm", "floor"]].to_numpy(np.float32), "texts": texts}
 
     foreign = from_sklearn(model, TASK)
     assert foreign.native is not None
     feeds = {
-        "warm": inputs["numbers"],
+        "warm": inputs["numbers"][:, :1],
+        "floor": inputs["numbers"][:, 1:],
         "site": texts[:, :1],
         "shift": texts[:, 1:],
     }
-    answers = list(Session(foreign.graph).run(feeds, len(rows)).values())[-1]
+    session = Session(foreign.graph)
+    feeds = {port.name: feeds[port.name] for port in session.inputs}
+    answers = list(session.run(feeds, len(rows)).values())[-1]
 
     expected = model.predict_proba(rows)
     np.testing.assert_allclose(foreign.native(inputs), expected, atol=1e-5)
