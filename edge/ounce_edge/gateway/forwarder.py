@@ -144,7 +144,7 @@ class Forwarder:
         self._backlog.allow(not self.is_away and not self._to_remove, held_s)
 
     def drop_old(self) -> None:
-        """Drop what has waited for too long."""
+        """Drop what has waited for too long, and see to the store's room on the disk."""
         self._guarded(self._drop_old)
 
     @property
@@ -209,7 +209,10 @@ class Forwarder:
             return
         logger.info("Kafka confirms again; %d stored messages wait", len(self._store))
         self.is_away = False
-        # What a full disk did not take can go at once.
+        self._dispatch_again()
+
+    def _dispatch_again(self) -> None:
+        """What a full disk did not take can go at once, where nothing of its device is stored."""
         waiting, self._to_store = self._to_store, []
         self._devices_to_store.clear()
         for one in waiting:
@@ -224,6 +227,9 @@ class Forwarder:
             return True
 
     def _write(self) -> None:
+        if self._to_remove:  # first: that is possible on a full disk, and lets stored ones go
+            self._store.remove(self._to_remove)
+            self._to_remove.clear()
         self._to_store = [waiting for waiting in self._to_store if not waiting.is_in_kafka]
         while self._to_store:  # in pieces: a disk that is nearly full takes some of them
             new = _piece(self._to_store)
@@ -237,12 +243,10 @@ class Forwarder:
         for device in self._to_hurry:
             self._backlog.hurry(device)
         self._to_hurry.clear()
-        if self._to_remove:
-            self._store.remove(self._to_remove)
-            self._to_remove.clear()
 
     def _drop_old(self) -> None:
         self.dropped += self._store.drop_old()
+        self._store.tidy()
 
     def _guarded(self, write: Callable[[], None]) -> None:
         try:
@@ -252,6 +256,8 @@ class Forwarder:
         except StoreError as e:
             self._next_try_s = self._clock() + _AGAIN_S
             self._tell(e)
+            if not self.is_away:
+                self._dispatch_again()
 
     def _tell(self, error: StoreError) -> None:
         if self.store_trouble is None:

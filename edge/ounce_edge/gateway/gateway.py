@@ -68,7 +68,9 @@ class Gateway:
         self._line = Line(kafka, settings.max_message_bytes)
         max_bytes = round(settings.max_store_mb * 1e6)
         metrics.store_limit.set(max_bytes)
-        bounds = Bounds(max_bytes, settings.max_store_h * 3600, settings.drop_first)
+        bounds = Bounds(
+            max_bytes, settings.max_store_h * 3600, settings.drop_first, settings.max_message_bytes
+        )
         self._store = Store(settings.store, bounds)
         self._backlog = Backlog(
             {**kafka, "message.max.bytes": settings.max_message_bytes},

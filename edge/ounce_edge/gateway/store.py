@@ -4,37 +4,38 @@ Every public method is one transaction: a process that dies between two statemen
 before, and what is added is on the disk when `add` returns.
 """
 
-import fcntl
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from heapq import merge
 from itertools import islice, takewhile
 from pathlib import Path
 from uuid import uuid4
 
 import msgspec
-from ounce_schemas.errors import OunceError
 
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.bounds import Bounds, DropFirst
-from ounce_edge.gateway.store_tables import SCHEMA, TOPICS, Change
+from ounce_edge.gateway.store_file import StoreError, StoreFile
+from ounce_edge.gateway.store_tables import TOPICS, Change
 from ounce_edge.gateway.stored import Batch, Most, Stored
+
+__all__ = ["MOST_BATCH_BYTES", "Store", "StoreError"]
 
 MOST_BATCH_BYTES = 1_000_000
 """Of more than one record: on a slow line a larger transaction never ends in time."""
 _WITHOUT_DEADLINE_MS = 1e12
+_STEPS_AT_ONCE = 8
+"""Of giving room back: some tens of milliseconds."""
+_MOST_DROPPED = 1000
+"""Records at once: many need room in the log."""
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(KafkaRecord).decode
 
 
-class StoreError(OunceError):
-    """The store can't be read or written, as on a full disk."""
-
-
-class Store:
+class Store(StoreFile):
     """Keeps records in the order in which they were added; safe on several threads.
 
     Age is time that a gateway ran with the store: a clock that is set, or wrong at start, drops
@@ -52,42 +53,15 @@ class Store:
     def __init__(
         self, path: Path, bounds: Bounds, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._path = path
+        super().__init__(path, bounds.reserve_bytes)
         self._bounds = bounds
         self._lock = threading.Lock()
-        self.id = ""
-        """Of this store, for good."""
-        self._batch = self._n = self._bytes = 0
-        try:
-            with ExitStack() as opened:
-                last_s = self._open(opened)
-                self._opened = opened.pop_all()
-        except BlockingIOError as e:
-            raise StoreError(
-                f"store {path}: another gateway has it; give each its own --store"
-            ) from e
-        except (OSError, sqlite3.Error) as e:
-            raise StoreError(f"store {path}: can't be opened: {e}; choose another --store") from e
-        self._clock, self._zero_s = clock, clock() - last_s
-
-    def _open(self, opened: ExitStack) -> float:
-        """When the last record was added, in seconds that gateways ran before."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        guard = opened.enter_context(Path(f"{self._path}.lock").open("wb"))  # noqa: SIM115
-        fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        db = self._db = opened.enter_context(closing(self._connect()))
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA journal_size_limit = 67108864")
-        db.executescript(SCHEMA)
-        db.execute(
-            "INSERT INTO about SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM about)", (uuid4().hex,)
-        )
-        self._reader = opened.enter_context(closing(self._connect()))
-        ((self.id, self._batch),) = db.execute("SELECT id, batch FROM about")
-        ((self._n, self._bytes, last_s),) = db.execute(
+        self.id, self._batch = self._about()
+        """The first is of this store, for good."""
+        ((self._n, self._bytes, last_s),) = self._ask(
             "SELECT count(*), coalesce(sum(bytes), 0), coalesce(max(at_s), 0) FROM records"
         )
-        return float(last_s)
+        self._clock, self._zero_s = clock, clock() - last_s
 
     def __len__(self) -> int:
         """Records that wait."""
@@ -117,7 +91,9 @@ class Store:
         Raises:
             StoreError: none is kept, and none dropped.
         """
-        with self._transaction() as change:
+        with self._lock:
+            self._hold_reserve()
+        with self._transaction(is_adding=True) as change:
             db, now_s, places = change.db, self._now_s(), list[int]()
             for record in records:
                 patience_ms = record.max_latency_ms or _WITHOUT_DEADLINE_MS
@@ -139,14 +115,35 @@ class Store:
         Raises:
             StoreError: none is dropped.
         """
-        if self.oldest_age_s() <= self._bounds.max_age_s:  # waits for no writer
-            return 0
+        n_dropped = 0
+        while self.oldest_age_s() > self._bounds.max_age_s:  # waits for no writer
+            n = self._drop_old()
+            n_dropped += n
+            if n < _MOST_DROPPED:
+                break
+        return n_dropped
+
+    def _drop_old(self) -> int:
         with self._transaction() as change:
             since_s = self._now_s() - self._bounds.max_age_s
             # Records stand in the order of their age: only those that are dropped are looked at.
             ordered = change.db.execute("SELECT place, at_s, batch FROM records ORDER BY place")
             old = takewhile(lambda row: row[1] < since_s, ordered)
-            return change.delete([place for place, _, batch in old if batch is None])
+            free = (place for place, _, batch in old if batch is None)
+            return change.delete([*islice(free, _MOST_DROPPED)])
+
+    def tidy(self) -> None:
+        """Take up the room that sending needs on a full disk, where it was used. An empty store
+        gives its own back, by and by.
+
+        Raises:
+            StoreError: the disk has too little: what is stored may go, and nothing is added.
+        """
+        with self._lock:
+            for _ in range(0 if self._n else _STEPS_AT_ONCE):
+                if not self._shrink():
+                    break
+            self._hold_reserve()
 
     def remove(self, places: Sequence[int]) -> None:
         """These are safe elsewhere.
@@ -222,42 +219,26 @@ class Store:
                 (_encode(record), record.size_bytes, record.topic, batch),
             )
 
-    def close(self) -> None:
-        """Close the file."""
-        self._opened.close()
-
     def _now_s(self) -> float:
         """Seconds that gateways ran with this store."""
         return self._clock() - self._zero_s
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(
-            self._path, isolation_level=None, check_same_thread=False, timeout=10
-        )
-
-    def _ask(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
-        try:
-            return self._reader.execute(query, values)
-        except sqlite3.Error as e:
-            raise StoreError(f"store {self._path}: can't be read: {e}") from e
-
     @contextmanager
-    def _transaction(self, is_synced: bool = True) -> Iterator[Change]:
+    def _transaction(self, *, is_synced: bool = True, is_adding: bool = False) -> Iterator[Change]:
         with self._lock:
-            change = Change(self._db)
-            try:
-                self._db.execute(f"PRAGMA synchronous = {'FULL' if is_synced else 'NORMAL'}")
-                self._db.execute("BEGIN IMMEDIATE")
+            with self._writing(is_synced=is_synced, is_adding=is_adding) as db:
+                change = Change(db)
                 yield change
-                self._db.execute("COMMIT")
-                self._n += change.n
-                self._bytes += change.n_bytes
-            except BaseException as e:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                if isinstance(e, sqlite3.Error):
-                    raise StoreError(f"store {self._path}: can't be written: {e}") from e
-                raise
+            self._n += change.n
+            self._bytes += change.n_bytes
+
+    def _about(self) -> tuple[str, int]:
+        """The store's id, and its last batch."""
+        with self._writing() as db:
+            query = "INSERT INTO about SELECT ?, 0 WHERE NOT EXISTS (SELECT 1 FROM about)"
+            db.execute(query, (uuid4().hex,))
+        ((id_, batch),) = self._ask("SELECT id, batch FROM about")
+        return id_, batch
 
     @staticmethod
     def _in_turn(

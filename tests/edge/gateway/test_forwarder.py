@@ -208,6 +208,36 @@ def test_on_a_full_disk_nothing_is_acknowledged_until_it_is_safe(
     assert rig.stored() == []
 
 
+def test_on_a_full_disk_what_waits_behind_stored_messages_goes_when_those_are_gone(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.store.add([KafkaRecord("t", b"d", b"0", [], 0)])
+    monkeypatch.setattr(rig.store, "add", lambda *_: (_ for _ in ()).throw(StoreError("full")))
+    rig.take(b"1")
+    rig.turn()
+    assert rig.line.names == []
+    number = rig.store.begin_batch(Most(1, 1)).number
+    rig.store.settle(number, is_sent=True)
+    rig.turn(2)
+    rig.take(b"2")
+    assert rig.line.names == [b"1", b"2"]
+
+
+def test_on_a_full_disk_what_kafka_has_leaves_the_store(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.take(b"1")
+    rig.turn(2)
+    assert rig.safe == [b"1"]
+    monkeypatch.setattr(rig.store, "add", lambda *_: (_ for _ in ()).throw(StoreError("full")))
+    rig.forwarder.absent = {"t"}
+    rig.take(b"2")
+    rig.line.confirm()
+    rig.turn(2)
+    assert rig.backlog.may_send
+    assert rig.stored() == []
+
+
 def test_what_the_disk_takes_later_is_safe_then(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(rig.store, "add", lambda *_: (_ for _ in ()).throw(StoreError("full")))

@@ -13,8 +13,14 @@ from tests.support.process.wait import wait_until
 
 pytestmark = [pytest.mark.kafka, pytest.mark.mosquitto]
 TASK = "gateway-full-disk"
-N, BYTES = 150, 20_000
-OPTIONS = ["--map=sensors/+device/+task", f"--task={TASK}", "--name=full", "--patience-s=0.3"]
+N, BYTES = 1000, 20_000
+OPTIONS = [
+    "--map=sensors/+device/+task",
+    f"--task={TASK}",
+    "--name=full",
+    "--patience-s=0.3",
+    "--max-message-bytes=100000",
+]
 
 
 @pytest.mark.parametrize("may_mount", [True, False])
@@ -32,7 +38,7 @@ def test_nothing_is_lost_on_a_full_disk_with_kafka_away_and_kill_9(
     sent = [b"%d " % i + bytes(BYTES) for i in range(N)]
     nowhere = "127.0.0.1:1"
     options = [*OPTIONS, f"--store={tmp_path}/disk/store.db"]
-    with SmallDisk(tmp_path / "disk", 1000) as disk, MqttDevice(mosquitto.port) as device:
+    with SmallDisk(tmp_path / "disk", 9000) as disk, MqttDevice(mosquitto.port) as device:
         first = Gateway(mosquitto.url, nowhere, tmp_path / "first.log", options)
         try:
             disk.hold(first.child.pid)
@@ -45,21 +51,59 @@ def test_nothing_is_lost_on_a_full_disk_with_kafka_away_and_kill_9(
             assert n_before < N
             assert "can't be written" in first.get("/readyz")[1]
             assert first.get("/healthz")[0] == 200
-            disk.grow(2000)
+            disk.grow(9500)
             wait_until(lambda: metric("ounce_gateway_stored_records") > n_before, log)
             wait_until(lambda: metric("ounce_gateway_store_failing") == 1, log)
             assert metric("ounce_gateway_stored_records") < N
         finally:
             first.child.kill()
         disk.hold(None)
-        disk.grow(20_000)
+        disk.grow(60_000)
         far = FarEnd(kafka, [requests], predictions)
         try:
             with Gateway(mosquitto.url, kafka, tmp_path / "second.log", options):
-                found: dict[bytes, None] = {}
-                while len(found) < N:  # MQTT may send some again
-                    (message,) = far.read(1)
-                    found.setdefault(message.value() or b"")
+                assert first_of_each(far) == sent
         finally:
             far.close()
-    assert [*found] == sent
+
+
+def test_what_is_stored_leaves_a_disk_that_stays_full(
+    kafka: str, topics: OwnTopics, mosquitto: Mosquitto, tmp_path: Path
+) -> None:
+    requests, predictions, _, _ = topics.of_task(TASK)
+    sent = [b"%d " % i + bytes(BYTES) for i in range(N)]
+    options = [*OPTIONS, f"--store={tmp_path}/disk/store.db"]
+    far = FarEnd(kafka, [requests], predictions)
+    with SmallDisk(tmp_path / "disk", 12_000) as disk, MqttDevice(mosquitto.port) as device:
+        if not disk.is_mounted:
+            pytest.skip("this user may not mount a disk")
+        first = Gateway(mosquitto.url, "127.0.0.1:1", tmp_path / "first.log", options)
+        try:
+            first.wait_until_ready()
+            for body in sent:
+                device.send(f"sensors/d/{TASK}", body)
+            wait_until(
+                lambda: first.value_of("ounce_gateway_store_failing") == 1, first.child.log_tail
+            )
+            disk.fill()
+        finally:
+            first.child.kill()
+        second = Gateway(mosquitto.url, kafka, tmp_path / "second.log", options)
+        try:
+            metric, log = second.value_of, second.child.log_tail
+            wait_until(lambda: metric("ounce_gateway_store_failing") == 1, log)
+            assert "of the disk are free" in second.get("/healthz")[1]
+            assert first_of_each(far) == sent
+            wait_until(lambda: metric("ounce_gateway_store_failing") == 0, log)
+            wait_until(lambda: metric("ounce_gateway_stored_records") == 0, log)
+        finally:
+            assert second.child.stop() == 0, log()
+            far.close()
+
+
+def first_of_each(far: FarEnd) -> list[bytes]:
+    """All that was sent, as it first came: MQTT may send some again."""
+    found: dict[bytes, None] = {}
+    while len(found) < N:
+        found.setdefault(far.read(1)[0].value() or b"")
+    return [*found]

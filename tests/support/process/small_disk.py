@@ -2,6 +2,7 @@
 
 import resource
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +21,8 @@ class SmallDisk:
     def __init__(self, folder: Path, kilobytes: int) -> None:
         self.folder = folder
         self._kilobytes = kilobytes
-        self._is_mounted = False
+        self.is_mounted = False
+        """Whether it is a file system, which others can fill, too."""
         self._pid: int | None = None
 
     def hold(self, pid: int | None) -> None:
@@ -31,17 +33,23 @@ class SmallDisk:
     def grow(self, kilobytes: int) -> None:
         """Make room."""
         self._kilobytes = kilobytes
-        if self._is_mounted:
+        if self.is_mounted:
             self._mount(f"remount,size={kilobytes}k")
         self._limit()
 
+    def fill(self) -> None:
+        """Take up the room that is left, as another program may."""
+        with suppress(OSError), (self.folder / "others").open("ab", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+
     def __enter__(self) -> Self:
         self.folder.mkdir()
-        self._is_mounted = self._mount(f"size={self._kilobytes}k")
+        self.is_mounted = self._mount(f"size={self._kilobytes}k")
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._is_mounted:
+        if self.is_mounted:
             subprocess.run(["umount", "--lazy", self.folder], check=True)
 
     def _mount(self, options: str) -> bool:
@@ -49,6 +57,6 @@ class SmallDisk:
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
     def _limit(self) -> None:
-        if not self._is_mounted and self._pid is not None:
+        if not self.is_mounted and self._pid is not None:
             _, hard = resource.prlimit(self._pid, resource.RLIMIT_FSIZE)
             resource.prlimit(self._pid, resource.RLIMIT_FSIZE, (self._kilobytes * 1024, hard))

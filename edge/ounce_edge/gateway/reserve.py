@@ -1,0 +1,54 @@
+"""Room on the disk that is kept for sending: what is stored can leave a disk that is full.
+
+To delete from the store is to write to its log first.
+"""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+
+class Reserve:
+    """A file that takes up room until that is needed.
+
+    Args:
+        path: of the file.
+        size_bytes: of the room.
+    """
+
+    def __init__(self, path: Path, size_bytes: int) -> None:
+        self.is_held = False
+        self._path = path
+        self._size_bytes = size_bytes
+
+    def hold(self) -> None:
+        """Take the room up, where it is not.
+
+        Raises:
+            OSError: that would leave less than as much free: it would soon be needed again.
+        """
+        if self.is_held:
+            return
+        had = self._path.stat().st_size if self._path.exists() else 0
+        wanted = 2 * self._size_bytes - had
+        if shutil.disk_usage(self._path.parent).free < wanted:
+            raise OSError(errno.ENOSPC, f"less than {wanted / 1e6:.0f} MB of the disk are free")
+        try:
+            if had != self._size_bytes:
+                self._write()
+        except OSError:
+            self.release()
+            raise
+        self.is_held = True
+
+    def release(self) -> None:
+        """Give the room away."""
+        self.is_held = False
+        self._path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        with self._path.open("wb") as file:
+            file.write(os.urandom(self._size_bytes))  # no file system makes that smaller
+            file.flush()
+            os.fsync(file.fileno())
