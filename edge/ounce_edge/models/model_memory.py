@@ -113,15 +113,15 @@ class ManagedModel:
     @property
     def load_left_ms(self) -> float:
         """Time until it can run; 0 where it can, or where waiting would not help."""
+        wanted_at_s = self.wanted_at_s  # before the model: a load ends on another thread
         if self._inner is not None or self.has_failed:
             return 0.0
-        if self.wanted_at_s is None:
+        if wanted_at_s is None:
             return self._load_ms
-        since_ms = (self._memory.clock() - self.wanted_at_s) * 1e3
+        since_ms = (self._memory.clock() - wanted_at_s) * 1e3
         if since_ms > max(self._load_ms, _GIVEN_UP_AFTER_MS):
             return 0.0
-        left_ms = self._load_ms - since_ms
-        return max(math.ceil(left_ms / _STEP_MS), 1) * _STEP_MS
+        return max(math.ceil((self._load_ms - since_ms) / _STEP_MS), 1) * _STEP_MS
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
         """As `LoadedModel` says.

@@ -166,6 +166,25 @@ def test_a_load_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
     assert shelf.models["a"].load_left_ms == 0.0
 
 
+def test_a_load_that_ends_while_one_looks_at_it_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf(tmp_path, 40)
+    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
+        shelf.put(name, n_bytes)
+    a = shelf.models["a"]
+    a.want()
+
+    def the_other_thread_goes_on() -> float:
+        monkeypatch.undo()
+        assert shelf.memory.load_next()
+        return shelf.now_s
+
+    monkeypatch.setattr(shelf.memory, "clock", the_other_thread_goes_on)
+    assert a.load_left_ms == 20.0
+    assert (a.is_loaded, a.load_left_ms) == (True, 0.0)
+
+
 def test_a_load_that_takes_long_is_waited_for(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path, 40)
     shelf.load_s = 12.0
