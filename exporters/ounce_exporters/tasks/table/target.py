@@ -173,8 +173,12 @@ def _quantity(
     name: str,
     notices: tuple[str, ...],
 ) -> Target:
-    if not np.isfinite(numbers).all() or np.abs(numbers).max() > LARGEST:
-        raise DataError(f"target {name!r} holds values that are infinite or too large")
+    bad = ~(np.abs(numbers) <= LARGEST)
+    if bad.any():
+        raise DataError(
+            f"target {name!r} holds {numbers[bad][0]:g}, which is infinite or too large: "
+            "write it in another unit, or leave such rows out"
+        )
     spread = float(np.std(numbers))
     if not _SPREADS[0] < spread < _SPREADS[1]:
         notices += (

@@ -77,7 +77,10 @@ def test_rare_classes_are_left_out_with_their_rows() -> None:
     [
         ([7] * 20, "target 'y' is 7 in every row"),
         (["", ""], "target 'y' is empty in all 2 rows"),
-        ([0.5, np.inf, 1.0], "infinite or too large"),
+        (
+            [0.5, np.inf, 1.0],
+            "holds inf, which is infinite or too large: write it in another unit",
+        ),
         (["2026-01-01", "2026-01-02", "2026-01-03"], "target 'y' holds dates"),
         (["a"] * 20 + ["b"], "two classes of 8 rows or more are needed, .* class 'b' has 1 row "),
     ],
