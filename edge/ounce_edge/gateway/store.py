@@ -58,6 +58,9 @@ class Store(StoreFile):
         self._lock = threading.Lock()
         self.id, self._batch = self._about()
         """The first is of this store, for good."""
+        self._n: int
+        self._bytes: int
+        self._zero_s: float
         ((self._n, self._bytes, last_s),) = self._ask(
             "SELECT count(*), coalesce(sum(bytes), 0), coalesce(max(at_s), 0) FROM records"
         )
