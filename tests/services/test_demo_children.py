@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 from ounce_schemas.errors import BrokerError
 from ounce_services.demo.command import command
+from ounce_services.demo.run import _is_over
 from ounce_services.process.children import ChildError, Children, ounce_command
 from ounce_services.process.readiness import wait_until_ready
 from ounce_services.process.tether import tethered
@@ -84,6 +85,19 @@ def test_stopping_kills_what_does_not_end(tmp_path: Path) -> None:
         child = children.start("stubborn", [sys.executable, "-c", stubborn], log)
         assert becomes_true(lambda: log.read_text() == "up\n")
         assert child.stop(timeout_s=0.2) == -signal.SIGKILL
+
+
+def test_where_the_worker_has_ended_nobody_waits_for_the_devices_last_answers(
+    tmp_path: Path,
+) -> None:
+    waits = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    with Children() as children:
+        worker = children.start("ounce worker", [sys.executable, "-c", ""], tmp_path / "worker")
+        devices = children.start("ounce devices", [sys.executable, "-c", waits], tmp_path / "log")
+        worker.wait()
+        with pytest.raises(ChildError, match="ounce worker ended with exit code 0"):
+            _is_over(worker, devices)
+        assert devices.exit_code in (-signal.SIGKILL, -signal.SIGTERM)
 
 
 def test_children_are_stopped_at_the_end_of_their_block(tmp_path: Path) -> None:

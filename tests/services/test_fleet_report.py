@@ -1,5 +1,7 @@
 """The arithmetic of a fleet's report."""
 
+import io
+
 import msgspec
 import numpy as np
 import pytest
@@ -122,3 +124,14 @@ def test_summary_names_what_went_wrong() -> None:
     text = console.export_text()
     for expected in ("missing 7", "repeated 3", "model-failed 2", "light", "within sampling error"):
         assert expected in text
+
+
+def test_where_nothing_came_back_the_summary_says_what_to_do() -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    task = make_task_report(answered=0, waiting=2_999, sent=2_999, labels=4_000)
+    print_summary(FleetReport(1.0, Phase.DONE, False, {"toy": task}), console)
+    assert console.export_text().strip().splitlines() == [
+        "toy",
+        "sent 2,999 · answered 0 · missing 2,999 · repeated 0 · dead letters 0 · labels 4,000",
+        "Nothing came back: run `ounce worker --task toy`.",
+    ]

@@ -18,9 +18,14 @@ from ounce_schemas.errors import BrokerError
 
 from ounce_edge.broker.delivery.publishing import ProducerSettings, Publishing
 from ounce_edge.broker.delivery.refusals import Refusal
-from ounce_edge.broker.delivery.transactional_producer import AbortedError, TransactionalProducer
+from ounce_edge.broker.delivery.transactional_producer import (
+    TRANSACTION_S,
+    AbortedError,
+    TransactionalProducer,
+)
 from ounce_edge.gateway.arrivals import KafkaRecord, as_outgoing
 from ounce_edge.gateway.pace import TICK_S, Pace
+from ounce_edge.gateway.patience import ask_patiently
 from ounce_edge.gateway.store import Store, StoreError
 from ounce_edge.gateway.stored import Most
 from ounce_edge.gateway.topics_aside import TopicsAside
@@ -29,8 +34,6 @@ logger = logging.getLogger(__name__)
 
 _PAUSE_S = 2.0
 _TIMEOUT_S = 5.0
-_LOOK_S = 1.0
-"""So long a gateway that stops may wait for a Kafka that is away."""
 _EXPECTED = (BrokerError, StoreError, KafkaException)
 _MOST_URGENT = 100
 """Devices that go first at once."""
@@ -68,7 +71,7 @@ class Backlog:
         """Settings of a client that asks what Kafka has."""
         self._markers = markers
         self._store = store
-        self._pace = Pace(per_s)
+        self._pace = Pace(per_s, TRANSACTION_S)
         self._held_s = 0.0
         self._sent, self._second_try = sent, second_try
         self._may_send = threading.Event()
@@ -85,7 +88,7 @@ class Backlog:
         """Number of the last batch that Kafka is known to have; 0: none."""
         self._is_tried = False
         """Whether a transaction went through since the line came up."""
-        self._n_together = self._pace.most
+        self._n_together = self._pace.limit
         """Fewer go together once Kafka has refused one of them: by halves until it is alone."""
         self._thread = threading.Thread(target=self._run, name="backlog", daemon=True)
 
@@ -150,7 +153,7 @@ class Backlog:
             producer = self._ready_producer()
             if len(self._store):
                 began_s, self._held_s = time.monotonic(), 0.0
-                is_searching = self._n_together < self._pace.most
+                is_searching = self._n_together < self._pace.limit
                 n = self._n_together if is_searching else self._pace.due(began_s)
                 is_going = False
                 if n or self._first:
@@ -194,7 +197,7 @@ class Backlog:
     def _look(self) -> Any:
         """Metadata of the store's group, once Kafka is there."""
         with Consumer(self._asking) as consumer:
-            consumer.list_topics(self._markers[0], _LOOK_S)
+            ask_patiently(lambda s: consumer.list_topics(self._markers[0], s), self._is_closing)
             return consumer.consumer_group_metadata()
 
     def _commit(
@@ -246,16 +249,19 @@ class Backlog:
         if not rows:
             return False
         records = [row.record for row in rows]
+        began_s = time.monotonic()
         try:
             refused = self._commit(producer, records, number)
         except BrokerError:
+            self._pace.failed(len(rows))
             self.aside.failed({record.topic for record in records})
             raise
         self.aside.taken({record.topic for record in records})
         if not refused:
             self._last = number
             self._store.settle(number, is_sent=True)
-            self._n_together = min(2 * self._n_together, self._pace.most)
+            self._n_together = min(2 * self._n_together, self._pace.limit)
+            self._pace.carried(len(rows), time.monotonic() - began_s)
             self._sent(records)
         elif len(rows) > 1:
             self._store.settle(number, is_sent=False)
@@ -274,7 +280,7 @@ class Backlog:
         """
         with Consumer(self._asking) as consumer:
             asked = [TopicPartition(topic, 0) for topic in self._markers]
-            found = consumer.committed(asked, _TIMEOUT_S)
+            found = ask_patiently(lambda s: consumer.committed(asked, s), self._is_closing)
         for at in found:
             if at.error is not None and at.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise BrokerError(f"{at.topic}: {at.error.str()}")

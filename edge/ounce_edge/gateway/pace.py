@@ -3,6 +3,9 @@
 Readers of committed records stop at an open transaction: a live message behind it waits as long as
 it lasts. And a broker that has just come back is slow. So the pace begins low, doubles while
 transactions and confirmations are short, and halves where they are not.
+
+A transaction has to end in time, also on a line of some kilobytes a second. So fewer records go
+together after one that failed or took long, and more again after short ones.
 """
 
 TICK_S = 0.1
@@ -20,19 +23,21 @@ class Pace:
 
     Args:
         per_s: most records a second.
+        timeout_s: of a transaction.
     """
 
-    def __init__(self, per_s: float) -> None:
-        self.most = max(round(per_s * TICK_S), 1)
-        """Records of one batch, at most."""
-        self._least = max(round(self.most * _LEAST_SHARE), 1)
+    def __init__(self, per_s: float, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self.limit = self.most = max(round(per_s * TICK_S), 1)
+        """Records of one batch: as set, and what the line carries in time."""
+        self._least = max(round(self.limit * _LEAST_SHARE), 1)
         self._n = self._least
         self._shortest_s = float("inf")
         self._next_s = float("-inf")
 
     def due(self, now_s: float) -> int:
         """How many may go at a time; 0 before the next ones may."""
-        return self._n if now_s >= self._next_s else 0
+        return min(self._n, self.most) if now_s >= self._next_s else 0
 
     def wait_s(self, now_s: float) -> float:
         """From a time until the next ones may go."""
@@ -52,8 +57,26 @@ class Pace:
         if max(took_s - self._shortest_s, held_s) > _HELD_S:
             self._n = max(self._n // 2, self._least)
         else:
-            self._n = min(self._n * 2, self.most)
+            self._n = min(self._n * 2, self.limit)
         self._next_s = max(began_s + TICK_S, ended_s + took_s)
+
+    def carried(self, n: int, took_s: float) -> None:
+        """Learn from a transaction that Kafka has.
+
+        Args:
+            n: records in it.
+            took_s: how long it was open.
+        """
+        if took_s > 0.75 * self._timeout_s:
+            self.failed(n)
+        elif took_s < 0.25 * self._timeout_s:
+            self.most = min(2 * self.most, self.limit)
+        elif took_s < 0.5 * self._timeout_s:
+            self.most = min(self.most + self.most // 10 + 1, self.limit)
+
+    def failed(self, n: int) -> None:
+        """So many were not taken together: the next time half of them go."""
+        self.most = max(min(n // 2, self.most), 1)
 
     def start_over(self) -> None:
         """The line was down: nothing is known of it."""

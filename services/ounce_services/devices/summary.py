@@ -1,6 +1,6 @@
 """The end of a run for a person: tables."""
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
@@ -15,22 +15,19 @@ VERDICT_STYLE = {
 
 
 def print_summary(report: FleetReport, console: Console) -> None:
-    """Print every task's tables."""
-    for task, task_report in report.tasks.items():
+    """Print counts, models, deadlines and floors of every task."""
+    for task, of_task in report.tasks.items():
         console.print()
-        console.print(task_summary(task, task_report))
-
-
-def task_summary(task: str, report: TaskReport) -> RenderableType:
-    """Counts, models, deadlines and floors of one task."""
-    return Group(
-        Text(task, style="bold"),
-        Text.from_markup(counts_line(report)),
-        Text(f"p50 {report.p50_ms:.1f} ms, p99 {report.p99_ms:.1f} ms, publish to answer read"),
-        _models(report),
-        _deadlines(report),
-        _floors(report),
-    )
+        console.print(Text(task, style="bold"))
+        console.print(counts_line(of_task), soft_wrap=True, highlight=False)
+        if of_task.sent and not of_task.answered and not of_task.dead_letters:
+            console.print(f"Nothing came back: run `ounce worker --task {task}`.", soft_wrap=True)
+            continue
+        p50, p99 = of_task.p50_ms, of_task.p99_ms
+        console.print(
+            f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, publish to answer read", highlight=False
+        )
+        console.print(Group(_models(of_task), _deadlines(of_task), _floors(of_task)))
 
 
 def counts_line(report: TaskReport) -> str:

@@ -104,6 +104,8 @@ def command(  # noqa: PLR0913
 
 
 def _lines(task: str, found: Foresight) -> list[str]:
+    if not found.before.n:
+        return [f"{task}: no message was answered meanwhile"]
     lines = [summary(task, found), "", table([HEAD, *figure_rows(found)]), ""]
     lines += [table([("plan", *HEAD[1:]), *plan_rows(found)]), ""]
     if found.changes:

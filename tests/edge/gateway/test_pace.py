@@ -16,32 +16,32 @@ def run(pace: Pace, took_s: float, n_batches: int, held_s: float = 0.0) -> list[
 
 
 def test_it_begins_with_a_tenth_and_doubles_up_to_what_is_set() -> None:
-    assert run(Pace(5000), 0.01, 6) == [50, 100, 200, 400, 500, 500]
+    assert run(Pace(5000, 10), 0.01, 6) == [50, 100, 200, 400, 500, 500]
 
 
 def test_it_halves_while_live_messages_are_held_up_and_a_tenth_stays() -> None:
-    pace = Pace(5000)
+    pace = Pace(5000, 10)
     run(pace, 0.01, 5)
     assert run(pace, 0.01, 6, held_s=0.2) == [500, 250, 125, 62, 50, 50]
     assert run(pace, 0.01, 3) == [50, 100, 200]
 
 
 def test_it_halves_while_transactions_are_longer_than_the_shortest() -> None:
-    pace = Pace(5000)
+    pace = Pace(5000, 10)
     run(pace, 0.02, 5)
     assert run(pace, 0.1, 3) == [500, 250, 125]
 
 
 def test_a_broker_that_is_slow_for_good_gets_all() -> None:
     """Smaller batches would not make its transactions shorter."""
-    pace = Pace(5000)
+    pace = Pace(5000, 10)
     run(pace, 0.01, 5)
     assert run(pace, 0.09, 60)[-1] == 500
 
 
 @pytest.mark.parametrize("took_s", [0.01, 0.04, 0.3])
 def test_stored_records_take_at_most_half_of_the_time(took_s: float) -> None:
-    pace = Pace(5000)
+    pace = Pace(5000, 10)
     pace.went(10.0, 10.0 + took_s, 0.0)
     ended_s = 10.0 + took_s
     rest_s = pace.wait_s(ended_s)
@@ -51,11 +51,31 @@ def test_stored_records_take_at_most_half_of_the_time(took_s: float) -> None:
 
 
 def test_after_an_outage_it_begins_anew() -> None:
-    pace = Pace(5000)
+    pace = Pace(5000, 10)
     run(pace, 0.01, 5)
     pace.start_over()
     assert run(pace, 1.0, 2) == [50, 100]
 
 
 def test_one_a_second_is_one_at_least() -> None:
-    assert run(Pace(0.5), 0.01, 3) == [1, 1, 1]
+    assert run(Pace(0.5, 10), 0.01, 3) == [1, 1, 1]
+
+
+def test_fewer_go_together_on_a_line_that_is_too_slow_for_them_and_more_once_it_is_not() -> None:
+    pace = Pace(5000, 10)
+    run(pace, 0.01, 5)
+    pace.failed(500)
+    pace.failed(250)
+    assert (pace.most, run(pace, 0.01, 1)) == (125, [125])
+    pace.carried(125, 8.0)
+    assert pace.most == 62
+    pace.carried(62, 6.0)
+    assert pace.most == 62, "it is in time, and more would not be"
+    pace.carried(62, 3.0)
+    assert pace.most == 69
+    for _ in range(4):
+        pace.carried(pace.most, 1.0)
+    assert (pace.most, pace.limit) == (500, 500)
+    for _ in range(20):
+        pace.failed(1)
+    assert pace.most == 1
