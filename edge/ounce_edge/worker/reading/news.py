@@ -76,6 +76,27 @@ class ReadingNews:
             "topic before: it is read from its beginning; some requests may be answered twice",
         )
 
+    def tell_isolated(self, place: Partition, start: Start) -> None:
+        """Owners before ended where reading begins, and models are isolated."""
+        self._tell(
+            EventKind.MODELS_ISOLATED,
+            place,
+            f"{start.attempts} workers in a row ended at offset {start.offset} of {_show(place)} "
+            "before they had committed a later one: a request there may be fatal to a model, and "
+            "models run in a process of their own until it is answered",
+        )
+
+    def tell_isolation_over(self, n_crashes: int) -> None:
+        """Models run in the worker again."""
+        for task in self._tasks.values():
+            self._events.tell(
+                EventKind.ISOLATION_OVER,
+                task,
+                "models",
+                "models run in the worker again, after "
+                f"{counted(n_crashes, 'crash', 'crashes')} of their process",
+            )
+
     def show_lag(self, lag: Mapping[Partition, int]) -> None:
         """Show how many records are left to read, by partition."""
         self._metrics.set_lag({(self._tasks[t], p): n for (t, p), n in lag.items()})
