@@ -13,7 +13,6 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,6 @@ from ounce_edge.models.runtimes.base import (
     Inputs,
     LoadedModel,
     Runtime,
-    RuntimeDownError,
     TensorSignature,
 )
 
@@ -88,12 +86,11 @@ class Isolation:
         return next(self._numbers)
 
     def run(self, model: "IsolableModel", inputs: Inputs) -> NDArray[np.float32] | None:
-        """Run a model in the process; None where there can be no process: then models run in the
-        worker again.
+        """Run a model in the process; None where it has to run in the worker: there can be no
+        process, or its file is another one by now.
 
         Raises:
             CrashedError: the process ended in this call, or did not answer.
-            RuntimeDownError: its file is another one by now.
             RuntimeError: the model fails.
         """
         with self._lock:
@@ -102,7 +99,11 @@ class Isolation:
                 return None
             try:
                 if model.number not in self._loaded:
-                    child.ask(self._limits.load_s, "load", model.number, *model.file())
+                    content = model.content()
+                    if content is None:
+                        return None
+                    path = str(model.path)
+                    child.ask(self._limits.load_s, "load", model.number, path, content)
                     self._loaded.add(model.number)
                 answer: NDArray[np.float32] = child.ask(
                     self._limits.run_s, "run", model.number, dict(inputs)
@@ -233,16 +234,11 @@ class IsolableModel:
         self._isolation.unload(self.number)
         self._model.unload()
 
-    def file(self) -> tuple[Any, ...]:
-        """Path and content.
-
-        Raises:
-            RuntimeDownError: the content is another one by now.
-        """
+    def content(self) -> bytes | None:
+        """Of its file; None where that is another one by now, as after an update of the models. A
+        worker that starts anew finds the right one."""
         try:
             content = self.path.read_bytes()
-        except OSError as e:
-            raise RuntimeDownError(f"{self.path}: can't be read: {e.strerror or e}") from e
-        if hashlib.sha256(content).digest() != self._digest:
-            raise RuntimeDownError(f"{self.path}: is another file than the one that serves")
-        return str(self.path), content
+        except OSError:
+            return None
+        return content if hashlib.sha256(content).digest() == self._digest else None

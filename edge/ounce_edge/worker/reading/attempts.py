@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 ISOLATE_FROM = 2
 """Owners in a row that ended: one of them may have been killed by anybody."""
+MOST_ATTEMPTS = 999
+"""More are not counted."""
 _MOST_OPEN = 65_536
 """Requests behind the committed offset that an owner may have had open; more than `--max-waiting`
 and `--max-batch` together."""
@@ -51,7 +53,7 @@ class Attempts:
         known = {place: start for place, start in starts.items() if start.offset is not None}
         waiting = {p: s for p, s in known.items() if s.end is None or s.end > (s.offset or 0)}
         notes = {
-            place: (start, start.attempts + 1 if place in waiting else 0)
+            place: (start, min(start.attempts + 1, MOST_ATTEMPTS) if place in waiting else 0)
             for place, start in known.items()
             if place in waiting or start.is_chosen
         }
@@ -59,9 +61,9 @@ class Attempts:
         for place, start in fatal.items():
             open_end = (start.offset or 0) + _MOST_OPEN
             self._until[place] = open_end if start.end is None else min(start.end, open_end)
-            self._news.tell_isolated(place, start)
         if fatal:
             self._isolation.begin()
+            self._news.tell_isolated(fatal)
         if not _commit(consumer, [_with_note(p, *noted) for p, noted in notes.items()]):
             return ()
         self._noted |= waiting

@@ -1,5 +1,6 @@
 """Owners of a partition that ended where they began are counted, and models isolated by that."""
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ from ounce_edge.models.runtimes.isolation import Isolation
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
-from ounce_edge.worker.reading.attempts import Attempts
+from ounce_edge.wire.records import Headers
+from ounce_edge.worker.reading.attempts import MOST_ATTEMPTS, Attempts
 from ounce_edge.worker.reading.news import ReadingNews
 from ounce_schemas.event import EventKind
 
@@ -47,13 +49,18 @@ class Own:
     def __init__(self) -> None:
         self.clock = Clock()
         self.told: list[EventKind] = []
+        self.texts: list[str] = []
         self.isolation = Isolation(OnnxCpuRuntime, clock=self.clock)
         self.group: Any = FakeGroup()
         self.attempts = self.another()
 
     def another(self) -> Attempts:
         """Of the next owner."""
-        events = Events(lambda key, value, headers: None, lambda task, kind: self.told.append(kind))
+
+        def send(key: bytes, value: bytes, headers: Headers) -> None:
+            self.texts.append(json.loads(value)["text"])
+
+        events = Events(send, lambda task, kind: self.told.append(kind))
         news = ReadingNews(events, Metrics(), {"t": "digits"}, "g", "beginning")
         return Attempts(self.isolation, news)
 
@@ -89,6 +96,24 @@ def test_the_third_owner_in_a_row_isolates_the_models(own: Own) -> None:
         assert own.group.offsets[A] == (5, f"id attempts={n + 1}")
         assert own.isolation.is_on == (n >= 2)
     assert set(own.told) == {EventKind.MODELS_ISOLATED}
+
+
+def test_one_event_tells_of_many_partitions(own: Own) -> None:
+    starts = {("t", p): Start(10 + p, attempts=2 + p, end=99) for p in range(7)}
+    own.attempts.begin(own.group, starts)
+    [text] = own.texts
+    assert text == (
+        "8 workers in a row ended where reading of t begins, partition 0 at offset 10, partition 1 "
+        "at offset 11, partition 2 at offset 12, partition 3 at offset 13, partition 4 at offset "
+        "14 and 2 more: a request there may be fatal to a model, and models run in a process of "
+        "their own until it is answered"
+    )
+
+
+def test_the_count_has_an_end(own: Own) -> None:
+    own.group.offsets[A] = (5, f"id attempts={MOST_ATTEMPTS}")
+    own.attempts.begin(own.group, own.group.start(A, end=9))
+    assert own.group.offsets[A] == (5, f"id attempts={MOST_ATTEMPTS}")
 
 
 def test_who_gives_up_in_order_leaves_what_was_found(own: Own) -> None:
