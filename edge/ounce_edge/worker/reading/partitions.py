@@ -90,8 +90,8 @@ class Partitions:
             self._again_due_s = now_s + _AGAIN_S
             if recreated := self._rereading.read_anew(consumer, self._assigned):
                 self._commits.disown([TopicPartition(*place) for place in recreated])
-                self._begin(recreated)
-            self._begin(self._rereading.read_missed(consumer, self._assigned))
+                self._begin_anew(recreated)
+            self._begin_anew(self._rereading.read_missed(consumer, self._assigned))
         if self._delivery.is_aborted:
             self._rereading.rewind(consumer, self._assigned)
         else:
@@ -202,6 +202,11 @@ class Partitions:
         self._attempts.forget(gone)
         self._health.partitions = len(self._assigned)
         logger.info("%s partitions=%s", how, show(gone))
+
+    def _begin_anew(self, starts: Mapping[Partition, Start]) -> None:
+        """Elsewhere than where it was noted."""
+        self._attempts.forget(starts.keys())
+        self._begin(starts)
 
     def _begin(
         self, starts: Mapping[Partition, Start], committed: Collection[Partition] = ()

@@ -168,6 +168,15 @@ def test_who_gives_up_takes_back_its_notes_of_what_it_did_not_answer(
     assert len(consumer.notes) == 2
 
 
+def test_what_is_read_anew_is_not_committed_as_it_was_noted(partitions: Partitions) -> None:
+    consumer: Any = FakeConsumer()
+    partitions.read_anew("t", "second")
+    consumer.seek = lambda at: None
+    partitions.look_after(consumer)
+    partitions.on_revoke(consumer, [TopicPartition("t", p) for p in (0, 1)])
+    assert consumer.notes == []
+
+
 class FakeTransactions:
     """A delivery whose transaction was aborted."""
 
