@@ -44,6 +44,7 @@ class Reason(StrEnum):
     UNREADABLE_IMAGE = "unreadable-image"
     REFUSED = "refused"
     MODEL_FAILED = "model-failed"
+    MODEL_CRASHED = "model-crashed"
     ANSWER_REFUSED = "answer-refused"
     BAD_LABEL = "bad-label"
 

@@ -14,6 +14,11 @@ class EventKind(StrEnum):
     """A model failed or became far slower than it was; its plans do not answer for a while."""
     MODEL_RESTORED = "model-restored"
     """It answers again."""
+    MODELS_ISOLATED = "models-isolated"
+    """Owners of a partition ended one after the other: models run in a process of their own, so
+    that what ends them is found."""
+    ISOLATION_OVER = "isolation-over"
+    """They run in the worker again."""
     MODELS_CHANGED = "models-changed"
     """Other models serve a task, from the next batch on."""
     MODEL_REFUSED = "model-refused"
@@ -77,6 +82,7 @@ class EventKind(StrEnum):
 
 GOOD_NEWS = {
     EventKind.MODEL_RESTORED,
+    EventKind.ISOLATION_OVER,
     EventKind.MODELS_CHANGED,
     EventKind.FLOOR_REACHABLE,
     EventKind.OVERLOAD_OVER,

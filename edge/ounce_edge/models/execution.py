@@ -38,6 +38,8 @@ class Failure:
     """False: the model is well and these inputs are what it can't answer."""
     at_s: float
     """On the clock of `run_plan`, seconds."""
+    is_crash: bool = False
+    """Whether the model took a process down, for each of them alone."""
 
 
 class Answered(NamedTuple):
@@ -184,7 +186,9 @@ def _leave_out(outcome: Outcome, model: int, items: Items, attempt: Attempt, at_
     """Take note of what a step did not answer; `items` are those that it was called for."""
     if len(attempt.failed):
         failed = items[attempt.failed]
-        failure = Failure(model, failed, attempt.text, attempt.is_models_fault, at_s)
+        failure = Failure(
+            model, failed, attempt.text, attempt.is_models_fault, at_s, attempt.is_crash
+        )
         outcome.failures.append(failure)
     outcome.put_off = np.concatenate([outcome.put_off, items[attempt.put_off]])
 

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from ounce_edge.models.catalogue import ServedModel
 from ounce_edge.models.checks import sample_inputs
-from ounce_edge.models.runtimes.base import Inputs, RuntimeDownError
+from ounce_edge.models.runtimes.base import CrashedError, Inputs, RuntimeDownError
 from ounce_edge.recommender.arrays import Items, everything
 
 FAILED_ALONE = 4
 """A model that failed on so many inputs, each alone, and answered none is itself at fault."""
+MOST_CRASHES = 3
+"""Of one group: each takes a process with it, and the next one has to start."""
 _NOT_FINITE = "answered values that are not finite"
 _NONE: Items = np.empty(0, np.intp)
 
@@ -42,6 +44,8 @@ class Attempt(NamedTuple):
     """Why inputs failed; empty where none did."""
     is_models_fault: bool
     calls: Sequence[TimedCall]
+    is_crash: bool = False
+    """Whether what failed took a process down, each input alone."""
 
 
 def most_calls(n: int) -> int:
@@ -52,7 +56,8 @@ def most_calls(n: int) -> int:
 
 def call_model(model: ServedModel, inputs: Inputs, clock: Callable[[], float]) -> Attempt:
     """Call a model once for all inputs. Where that fails, call it for halves of them, and for
-    halves of those that fail, until each bad input is found or `most_calls` were made.
+    halves of those that fail, until each bad input is found or `most_calls` were made. Where it
+    takes a process down, call it for each input alone.
 
     Args:
         model: to call.
@@ -63,6 +68,8 @@ def call_model(model: ServedModel, inputs: Inputs, clock: Callable[[], float]) -
     first = _run(model, inputs, clock)
     if first.output is not None and not first.why:
         return Attempt(first.output, everything(n), _NONE, _NONE, "", False, [first.call])
+    if first.is_crash:
+        return _one_by_one(model, inputs, clock, first)
     search = _Search(n)
     search.take(everything(n), first.output, first.call)
     is_models_fault = first.is_down or not _answers_its_sample(model, clock)
@@ -74,6 +81,26 @@ def call_model(model: ServedModel, inputs: Inputs, clock: Callable[[], float]) -
         n_calls += 1
         is_models_fault = some.is_down or search.fails_on_everything
     return search.attempt(first.why, is_models_fault or search.fails_on_everything)
+
+
+def _one_by_one(
+    model: ServedModel, inputs: Inputs, clock: Callable[[], float], first: "_Ran"
+) -> Attempt:
+    """After a call for all inputs that took a process down. Few further crashes find each fatal
+    input; what is not reached is put off."""
+    n = len(next(iter(inputs.values())))
+    search, text, n_crashes = _Search(n), first.why, 0
+    for i in range(n):
+        alone = np.array([i], np.intp)
+        ran = first if n == 1 else _run(model, {k: a[alone] for k, a in inputs.items()}, clock)
+        search.take(alone, ran.output, ran.call)
+        if ran.is_crash:
+            text = ran.why
+            n_crashes += 1
+            if n_crashes == MOST_CRASHES:
+                break
+    # Whether the model or the input is at fault: another model may answer it.
+    return search.attempt(text, False)._replace(is_models_fault=True, is_crash=True)
 
 
 class _Search:
@@ -131,21 +158,24 @@ class _Ran(NamedTuple):
     """What went wrong; empty where nothing did."""
     is_down: bool
     """Whether it was what runs the model."""
+    is_crash: bool
+    """Whether it took that down."""
     call: TimedCall
 
 
 def _run(model: ServedModel, inputs: Inputs, clock: Callable[[], float]) -> _Ran:
     n, began_s = len(next(iter(inputs.values()))), clock()
     output: NDArray[np.float32] | None = None
-    why, is_down = "", False
+    why, is_down, is_crash = "", False, False
     try:
         output = model.run(inputs)
     except Exception as e:  # whatever a runtime raises costs these inputs, not the worker
-        why, is_down = " ".join(str(e).split()) or type(e).__name__, isinstance(e, RuntimeDownError)
+        why = " ".join(str(e).split()) or type(e).__name__
+        is_down, is_crash = isinstance(e, RuntimeDownError), isinstance(e, CrashedError)
     ended_s = clock()
     if output is not None and not np.isfinite(output).all():
         why = _NOT_FINITE
-    return _Ran(output, why, is_down, TimedCall(n, (ended_s - began_s) * 1e3, ended_s))
+    return _Ran(output, why, is_down, is_crash, TimedCall(n, (ended_s - began_s) * 1e3, ended_s))
 
 
 def _answers_its_sample(model: ServedModel, clock: Callable[[], float]) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from ounce_schemas.errors import Reason
+
 from ounce_edge.models.execution import Outcome
 from ounce_edge.pipeline.answering import Answering
 from ounce_edge.pipeline.job import Job
@@ -56,7 +58,8 @@ class Finishing:
                 continue
             why = f"model {plans.models[failure.model].name} {failure.text}"
             report.unanswered[job.route.routing.version] += len(failure.items)
-            self._rejecting.reject_failed(taken, failure.items, why, publish, report)
+            reason = Reason.MODEL_CRASHED if failure.is_crash else Reason.MODEL_FAILED
+            self._rejecting.reject_failed(taken, failure.items, reason, why, publish, report)
         if len(outcome.put_off):
             self._waiting.give_back(taken, outcome.put_off)
         plans.observe_overhead(len(taken.batch), (self._steady() - began_s) * 1e3)

@@ -14,6 +14,11 @@ from ounce_edge.wire.batch import Rejected, RequestBatch
 from ounce_edge.wire.dead_letters import write_letter
 from ounce_edge.wire.records import Outgoing, Publish
 
+_WHAT_TO_DO = {
+    Reason.MODEL_FAILED: "replay this record later",
+    Reason.MODEL_CRASHED: "replay this record once the model is mended, or denied by the policy",
+}
+
 
 class Rejecting:
     """Publishes and reports the dead letters of one task.
@@ -42,11 +47,17 @@ class Rejecting:
         report.tenants_rejected = [*report.tenants_rejected, *tenants]
 
     def reject_failed(
-        self, taken: Taken, items: Items, why: str, publish: Publish, report: Report
+        self,
+        taken: Taken,
+        items: Items,
+        reason: Reason,
+        why: str,
+        publish: Publish,
+        report: Report,
     ) -> None:
         """Requests that a model failed on, by their indices in `taken.batch`, become dead
         letters."""
-        error = InvalidMessageError(Reason.MODEL_FAILED, f"{why}; replay this record later")
+        error = InvalidMessageError(reason, f"{why}; {_WHAT_TO_DO[reason]}")
         self.reject(_letters(taken.batch, [(i, error) for i in items.tolist()]), publish, report)
 
     def refuse(self, taken: Taken, publish: Publish, report: Report) -> None:

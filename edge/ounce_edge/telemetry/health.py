@@ -109,11 +109,16 @@ class Health:
         if self._is_left_out() and (replaced := self.replaced_files()):
             names = ", ".join(map(str, replaced))
             return False, f"no partition is assigned, and {names} was replaced: restart this worker"
-        stalled_s = self.clock() - self.progress_at_s
-        if stalled_s > STALLED_AFTER_S:
+        if stalled_s := self.stalled_s:
             return False, f"no progress for {stalled_s:.0f} s: restart this worker"
         trouble = self.trouble()
         return True, f"alive, not ready: {trouble}" if trouble else "healthy"
+
+    @property
+    def stalled_s(self) -> float:
+        """How long there was no progress, where that is too long; else 0."""
+        passed_s = self.clock() - self.progress_at_s
+        return passed_s if self.models_loaded and passed_s > STALLED_AFTER_S else 0.0
 
     def _is_left_out(self) -> bool:
         """Whether the broker answers, and this worker gets nothing."""

@@ -20,13 +20,11 @@ from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.group_question import GroupQuestion
 from ounce_edge.broker.label_reader import LabelReader
-from ounce_edge.broker.reading.answer_search import AnswerSearch
-from ounce_edge.broker.reading.no_offsets import NoOffsets
-from ounce_edge.broker.reading.starts import Starts
 from ounce_edge.broker.refused_labels import RefusedLabels
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu, load_everywhere
 from ounce_edge.models.energy import make_meters
 from ounce_edge.models.runtimes.base import Runtime
+from ounce_edge.models.runtimes.isolation import Isolation
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -42,13 +40,20 @@ from ounce_edge.worker.policies.trials import Trials
 from ounce_edge.worker.reading.hooks import Reading, as_ours
 from ounce_edge.worker.reading.news import ReadingNews
 from ounce_edge.worker.reading.partitions import Partitions
-from ounce_edge.worker.reading.subscription import describe_kind, make_broker, subscribe
+from ounce_edge.worker.reading.stall_guard import StallGuard
+from ounce_edge.worker.reading.subscription import (
+    describe_kind,
+    make_broker,
+    make_starts,
+    subscribe,
+)
 from ounce_edge.worker.reading.supervision import ConsumerControl, Supervision
 from ounce_edge.worker.serving.serving import Serving, Telemetry
 from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_edge.worker.startup import (
     load_pipelines,
     make_delivery,
+    make_isolation,
     make_lanes,
     make_runtime,
     make_schemas,
@@ -86,7 +91,9 @@ def run_worker(settings: WorkerSettings) -> None:
         # First, since what is wrong or absent here needs no Kafka to be found.
         policy = Policy() if settings.policy is None else read_policy(settings.policy)
         sources = parts.enter_context(closing(ModelSources(settings, metrics)))
-        runtime, schemas = make_runtime(settings, metrics), make_schemas(settings)
+        isolation = make_isolation(settings, health.progressed)
+        parts.callback(isolation.end)
+        runtime, schemas = make_runtime(settings, metrics, isolation), make_schemas(settings)
         tracing = make_tracing(settings, settings.worker_name, metrics)
         if tracing is not None:
             parts.callback(tracing.close)
@@ -107,6 +114,7 @@ def run_worker(settings: WorkerSettings) -> None:
             ),
         )
         health.loaded()
+        parts.callback(StallGuard(health, settings.drain_s).close)
         logger.info(
             "serving tasks=%s kafka=%s metrics=http://%s:%d/metrics",
             ",".join(settings.task),
@@ -118,7 +126,7 @@ def run_worker(settings: WorkerSettings) -> None:
         send_event = parts.enter_context(closing(EventProducer(settings.kafka, settings.security)))
         events = Events(send_event, metrics.observe_event, worker=settings.worker_name)
         telemetry = Telemetry(metrics, events, health, tracing)
-        worker = _Worker(settings, pipelines, lanes, same_partitions, telemetry)
+        worker = _Worker(settings, pipelines, lanes, same_partitions, telemetry, isolation)
         building = None
         if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
             building = EngineBuilding(settings.engines, settings.runtime.flavour)
@@ -143,6 +151,7 @@ class _Worker:
         lanes: Lanes,
         same_partitions: Mapping[str, int],
         telemetry: Telemetry,
+        isolation: Isolation,
     ) -> None:
         self._settings = settings
         metrics, events, health, _ = telemetry
@@ -181,13 +190,8 @@ class _Worker:
             **settings.security,
         }
         view = BrokerView(lambda: AdminClient(kafka))
-        when_none = NoOffsets.parse(settings.when_no_offsets)
-        answers = None
-        if when_none.fixed == "answered":
-            decoders = {pipeline.task.name: pipeline.edition.decoder for pipeline in pipelines}
-            answers = AnswerSearch(kafka, view, decoders)
-        starts = Starts(view, when_none, settings.name is not None, answers)
-        self._partitions = Partitions(self._serving, delivery, starts, news, health, self._fail)
+        starts = make_starts(settings, kafka, view, pipelines)
+        self._partitions = Partitions(self._serving, starts, news, health, self._fail, isolation)
         self._refused_labels.owns = self._partitions.owns
         reading = Reading(
             self._serving,

@@ -40,6 +40,7 @@ from ounce_edge.models.model_memory import ModelMemory
 from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.apart import ApartRuntime
 from ounce_edge.models.runtimes.base import Runtime
+from ounce_edge.models.runtimes.isolation import IsolableRuntime, Isolation
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
 from ounce_edge.models.runtimes.tensorrt.runtime import make_tensorrt
@@ -110,14 +111,20 @@ def tune_interpreter(lanes: Lanes) -> None:
         sys.setswitchinterval(_SWITCH_S)
 
 
-def make_runtime(settings: WorkerSettings, metrics: Metrics) -> Runtime:
+def make_isolation(settings: WorkerSettings, on_crash: Callable[[], None]) -> Isolation:
+    """Runs models of the CPU in a process of their own, while that is on."""
+    return Isolation(partial(OnnxCpuRuntime, settings.threads), on_crash=on_crash)
+
+
+def make_runtime(settings: WorkerSettings, metrics: Metrics, isolation: Isolation) -> Runtime:
     """Loads the models of all tasks, within the budget that is set. What is unloaded, or explains,
     is loaded when it is wanted, on a thread that ends with the process."""
     is_limited = settings.max_model_mb is not None
     most_bytes = math.inf if settings.max_model_mb is None else settings.max_model_mb * 1e6
     memory = ModelMemory(most_bytes, metrics.ladders.show_memory)
     memory.start()
-    runtime = ManagedRuntime(OnnxCpuRuntime(settings.threads), memory, is_limited)
+    on_cpu = IsolableRuntime(OnnxCpuRuntime(settings.threads), isolation)
+    runtime = ManagedRuntime(on_cpu, memory, is_limited)
     uses_cuda = settings.runtime is RuntimeChoice.CUDA
     native = partial(make_tensorrt, settings.engines, settings.runtime.flavour)
     make = OnnxCudaRuntime if uses_cuda else native

@@ -186,6 +186,22 @@ def test_an_offset_that_was_committed_for_another_topic_of_the_name_does_not_cou
     assert own.find(group_at({0: 12}, of_topic=of_topic), [A]) == {A: expected}
 
 
+def test_owners_before_that_ended_are_told_where_the_groups_offset_counts() -> None:
+    of = "first attempts=2"
+    own = starts("stop", MARKS, "first")
+    assert own.find(group_at({0: 12}, of_topic=of), [A]) == {
+        A: Start(12, topic_id="first", attempts=2)
+    }
+    assert own.find(group_at({0: 12}, of_topic=of), [A])[A].end == 30
+    assert own.find(group_at({0: 7}, of_topic=of), [A]) == {
+        A: Start(10, n_expired=3, topic_id="first")
+    }
+    other = starts("stop", MARKS, "second")
+    assert other.find(group_at({0: 12}, of_topic=of), [A]) == {
+        A: Start(10, foreign=12, topic_id="second")
+    }
+
+
 def of_broker(servers: str) -> Starts:
     kafka = {"bootstrap.servers": servers, "allow.auto.create.topics": False, "log_level": 0}
     view = BrokerView(lambda: AdminClient(kafka))

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from ounce_edge.models.execution import Outcome, run_plan
-from ounce_edge.models.halving import FAILED_ALONE, most_calls
+from ounce_edge.models.halving import FAILED_ALONE, MOST_CRASHES, most_calls
+from ounce_edge.models.runtimes.base import CrashedError
 from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.plans import Model, PlanStep
@@ -115,3 +116,36 @@ def test_in_a_further_step_too_only_the_bad_input_fails() -> None:
     run_ms = [sum(c.run_ms for c in outcome.calls if c.step == k) for k in (0, 1)]
     assert outcome.cost(2) == pytest.approx(run_ms[0] / 64 + run_ms[1] / 63)
     assert len(heavy.batch_sizes) <= 2 + 2 * 6
+
+
+def crashes_on(bad: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def answer(inputs: Any) -> Any:
+        x = inputs["input"]
+        if bad(x[:, 0]).any():
+            raise CrashedError("took its process down")
+        return np.tile(np.array([0.1, 0.7, 0.2], np.float32), (len(x), 1))
+
+    return answer
+
+
+@pytest.mark.parametrize("n", [1, 2, 17])
+def test_an_input_that_takes_a_process_down_is_found_by_calls_for_each_alone(n: int) -> None:
+    outcome, model = run(crashes_on(is_one_of(n // 2)), n)
+    [failure] = outcome.failures
+    assert (failure.items.tolist(), failure.text) == ([n // 2], "took its process down")
+    assert (failure.is_crash, failure.is_models_fault) == (True, True)
+    assert items(outcome.answered) == [i for i in range(n) if i != n // 2]
+    assert model.batch_sizes == ([1] if n == 1 else [n] + [1] * n)
+
+
+def test_few_processes_are_lost_to_one_group() -> None:
+    outcome, model = run(crashes_on(lambda x: x >= 104), 100)
+    assert items(outcome.failures) == [4, 5, 6]
+    assert items(outcome.answered) == [0, 1, 2, 3]
+    assert outcome.put_off.tolist() == [*range(7, 100)]
+    assert len(model.batch_sizes) == 1 + 4 + MOST_CRASHES
+
+
+def test_a_crash_that_does_not_come_again_costs_nothing() -> None:
+    outcome, _ = run(crashes_on(lambda x: np.array([len(x) > 1])), 9)
+    assert (outcome.failures, items(outcome.answered)) == ([], [*range(9)])

@@ -8,6 +8,7 @@ import pytest
 from ounce_edge.models import first_beliefs
 from ounce_edge.models.first_beliefs import measured_belief
 from ounce_edge.models.halving import FAILED_ALONE, most_calls
+from ounce_edge.models.runtimes.base import CrashedError
 from ounce_schemas.card import LatencyAtBatch
 from ounce_schemas.errors import Reason
 from ounce_schemas.event import EventKind
@@ -231,3 +232,30 @@ def test_the_log_names_the_batch_whose_latency_is_not_plausible(
         measured_belief(model)
     [told] = caplog.messages
     assert "items=32 card_p50_ms=3.2 card_p99_ms=500 believed_p50_ms=3.2" in told
+
+
+def crashes_on_fives(inputs: Any) -> Any:
+    if (inputs["input"][:, 0] == 5).any():
+        raise CrashedError("took its process down: the process ended with signal 11")
+    return second_label(inputs)
+
+
+def test_another_model_answers_what_is_fatal_to_one() -> None:
+    models = served(DIGITS, "light", crashes_on_fives, **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    serving = pipeline(*models, min_accuracy=0.5)
+    sent, report = process(serving, FakeRecord(GOOD), FakeRecord(raw(5, 5, 5, 5)))
+    assert [prediction(r).model_name for r in sent] == ["light", "heavy"]
+    [told] = report.incidents
+    assert (told.kind, told.subject) == (EventKind.MODEL_SUSPENDED, "light")
+    assert told.text.endswith("took its process down: the process ended with signal 11")
+
+
+def test_what_is_fatal_to_all_models_becomes_a_dead_letter_of_its_own_reason() -> None:
+    names = ("light", LIGHT), ("heavy", HEAVY)
+    serving = pipeline(*(served(DIGITS, n, crashes_on_fives, **how) for n, how in names))
+    sent, report = process(serving, FakeRecord(raw(5, 5, 5, 5)), FakeRecord(GOOD))
+    assert sorted(r[0].rsplit(".")[-1] for r in sent) == ["dead-letters", "predictions"]
+    assert report.rejected == [Reason.MODEL_CRASHED]
+    [letter] = [r for r in sent if r[0].endswith("dead-letters")]
+    text = dict(letter[3])["ounce-dead-letter-text"].decode()
+    assert "took its process down: the process ended with signal 11; replay this record" in text

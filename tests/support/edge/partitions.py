@@ -4,8 +4,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ounce_edge.broker.delivery.base import Delivery
 from ounce_edge.broker.reading.starts import Start
+from ounce_edge.models.runtimes.isolation import Isolation
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.metrics import Metrics
@@ -29,11 +30,10 @@ class FakeStarts:
         return None
 
 
-def partitions_of(
-    serving: Serving, delivery: Delivery, tasks: Mapping[str, str] | None = None
-) -> Partitions:
+def partitions_of(serving: Serving, tasks: Mapping[str, str] | None = None) -> Partitions:
     """Partitions of what is served, or of these topics; events go nowhere."""
     starts: Any = FakeStarts()
     events = Events(lambda key, value, headers: None, lambda task, kind: None)
     news = ReadingNews(events, Metrics(), tasks or serving.tasks, "g", "beginning")
-    return Partitions(serving, delivery, starts, news, Health(time.monotonic), must_not_fail)
+    isolation = Isolation(OnnxCpuRuntime)
+    return Partitions(serving, starts, news, Health(time.monotonic), must_not_fail, isolation)

@@ -5,7 +5,7 @@ costs: requests that expired, or requests that are answered again.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBr
 from ounce_edge.broker.reading.answer_search import AnswerSearch
 from ounce_edge.broker.reading.answered import Answered
 from ounce_edge.broker.reading.no_offsets import NoOffsets
+from ounce_edge.broker.reading.offset_note import OffsetNote
 
 _TIMEOUT_S = 10.0
 _UNREADABLE = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError.TOPIC_AUTHORIZATION_FAILED)
@@ -39,6 +40,10 @@ class Start:
     """What of them is answered, where that was searched for."""
     topic_id: str | None = None
     """Of the topic that is read, where the broker tells; another one of its name has another."""
+    attempts: int = 0
+    """Owners in a row that began there, and ended before they had committed a later offset."""
+    end: int | None = field(default=None, compare=False)
+    """Where the partition ended, where that was told."""
 
     @property
     def is_chosen(self) -> bool:
@@ -101,7 +106,7 @@ class Starts:
         starts, without = dict[Partition, Start](), list[Partition]()
         found = _committed(consumer, places)
         found |= {place: Committed(offset) for place, offset in missed.items()}
-        for place, (offset, topic_id) in found.items():
+        for place, (offset, (topic_id, attempts)) in found.items():
             if offset is None or (offset < 0 and place not in marks):
                 starts[place] = Start(None)
             elif offset < 0:
@@ -111,12 +116,17 @@ class Starts:
             elif topic_id and topic_ids.get(place[0], topic_id) != topic_id:
                 starts[place] = Start(marks[place].low, foreign=offset)
             else:
-                starts[place] = start_at(offset, marks[place])
+                begun = start_at(offset, marks[place])
+                starts[place] = begun if begun.is_chosen else replace(begun, attempts=attempts)
         for topic in {topic for topic, _ in without}:
             mine = [place for place in without if place[0] == topic]
             starts |= self._without_offsets(consumer, topic, mine, marks)
         return {
-            place: replace(start, topic_id=topic_ids.get(place[0]))
+            place: replace(
+                start,
+                topic_id=topic_ids.get(place[0]),
+                end=marks[place].end if place in marks else None,
+            )
             for place, start in starts.items()
         }
 
@@ -222,14 +232,13 @@ class Committed(NamedTuple):
 
     offset: int | None
     """Negative where there is none, None where that is not told now."""
-    topic_id: str | None = None
-    """Of the topic that it was committed for; None where whoever committed it did not say."""
+    note: OffsetNote = OffsetNote()
 
 
 def _committed(consumer: Consumer, places: Collection[Partition]) -> dict[Partition, Committed]:
     asked = [TopicPartition(topic, partition) for topic, partition in places]
     return {
-        (at.topic, at.partition): Committed(at.offset, at.metadata)
+        (at.topic, at.partition): Committed(at.offset, OffsetNote.parse(at.metadata))
         if at.error is None
         else Committed(None)
         for at in consumer.committed(asked, timeout=_TIMEOUT_S)

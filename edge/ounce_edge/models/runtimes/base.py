@@ -27,6 +27,10 @@ class RuntimeDownError(RuntimeError):
     """What runs a model is down. No input is at fault: other models can answer it."""
 
 
+class CrashedError(RuntimeError):
+    """A call took down the process that ran it, or never returned: an input of it is fatal."""
+
+
 class EngineAbsentError(ArtifactError):
     """A model that runs once an engine of it is built."""
 

@@ -14,6 +14,9 @@ from ounce_edge.broker.strangers import Stranger
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
 
+_MOST_NAMED = 5
+"""Partitions that one event names."""
+
 
 class ReadingNews:
     """Tells it as events, with their metrics.
@@ -75,6 +78,38 @@ class ReadingNews:
             f"{topic} was deleted and made again, and offsets of group {self.group} belong to the "
             "topic before: it is read from its beginning; some requests may be answered twice",
         )
+
+    def tell_isolated(self, starts: Mapping[Partition, Start]) -> None:
+        """Owners before ended where reading of these begins, and models are isolated."""
+        for topic, task in self._tasks.items():
+            found = {p: start for (t, p), start in sorted(starts.items()) if t == topic}
+            if not found:
+                continue
+            where = ", ".join(
+                f"partition {p} at offset {start.offset}"
+                for p, start in [*found.items()][:_MOST_NAMED]
+            )
+            more = len(found) - _MOST_NAMED
+            self._events.tell(
+                EventKind.MODELS_ISOLATED,
+                task,
+                topic,
+                f"{max(start.attempts for start in found.values())} workers in a row ended where "
+                f"reading of {topic} begins, {where}{f' and {more} more' if more > 0 else ''}: a "
+                "request there may be fatal to a model, and models run in a process of their own "
+                "until it is answered",
+            )
+
+    def tell_isolation_over(self, n_crashes: int) -> None:
+        """Models run in the worker again."""
+        for task in self._tasks.values():
+            self._events.tell(
+                EventKind.ISOLATION_OVER,
+                task,
+                "models",
+                "models run in the worker again, after "
+                f"{counted(n_crashes, 'crash', 'crashes')} of their process",
+            )
 
     def show_lag(self, lag: Mapping[Partition, int]) -> None:
         """Show how many records are left to read, by partition."""

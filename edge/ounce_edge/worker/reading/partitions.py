@@ -9,12 +9,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from ounce_schemas.errors import BrokerError, OunceError
 
 from ounce_edge.broker.broker_view import Partition
-from ounce_edge.broker.delivery.base import Delivery
 from ounce_edge.broker.reading.answered import Answered
 from ounce_edge.broker.reading.positions import Positions
 from ounce_edge.broker.reading.starts import Start, Starts
+from ounce_edge.models.runtimes.isolation import Isolation
 from ounce_edge.telemetry.health import Health
 from ounce_edge.wire.records import Record
+from ounce_edge.worker.reading.attempts import Attempts
 from ounce_edge.worker.reading.commits import Commits
 from ounce_edge.worker.reading.news import ReadingNews
 from ounce_edge.worker.reading.rereading import Rereading, place_of, show
@@ -36,29 +37,30 @@ class Partitions:
     All of it is for the consumer's thread, between or within its polls, but where it says other.
 
     Args:
-        serving: answers what is read.
-        delivery: that of `serving`; knows what may be committed.
+        serving: answers what is read; its delivery knows what may be committed.
         starts: knows where to begin.
         news: tells people of it, and shows the lag.
         health: is told of partitions and progress.
         fail: called with an error that ends the worker.
+        isolation: of the models, where owners before ended.
     """
 
     def __init__(
         self,
         serving: Serving,
-        delivery: Delivery,
         starts: Starts,
         news: ReadingNews,
         health: Health,
         fail: Callable[[OunceError], None],
+        isolation: Isolation,
     ) -> None:
         self._serving = serving
-        self._delivery = delivery
+        self._delivery = delivery = serving.delivery
         self._starts = starts
         self._news = news
         self._health = health
         self._fail = fail
+        self._attempts = Attempts(isolation, news)
         self._commits = Commits(delivery)
         self._assigned: set[Partition] = set()
         self._lag_due_s = self._again_due_s = 0.0
@@ -88,8 +90,8 @@ class Partitions:
             self._again_due_s = now_s + _AGAIN_S
             if recreated := self._rereading.read_anew(consumer, self._assigned):
                 self._commits.disown([TopicPartition(*place) for place in recreated])
-                self._begin(recreated)
-            self._begin(self._rereading.read_missed(consumer, self._assigned))
+                self._begin_anew(recreated)
+            self._begin_anew(self._rereading.read_missed(consumer, self._assigned))
         if self._delivery.is_aborted:
             self._rereading.rewind(consumer, self._assigned)
         else:
@@ -99,6 +101,7 @@ class Partitions:
             self.positions.follow(consumer)
             self._news.show_lag(self._lag(consumer))
             self._serving.tell()
+            self._attempts.look(self._serving.handed_over)
 
     def on_end(self, place: Partition, offset: int) -> None:
         """All that can be read of it was taken, up to this offset; on the event loop."""
@@ -147,7 +150,7 @@ class Partitions:
         if starts:
             self._starts.begin(consumer, starts)
         self._assigned |= starts.keys()
-        self._begin(starts)
+        self._begin(starts, self._attempts.begin(consumer, starts))
         self._health.partitions = len(self._assigned)
         self._health.group_trouble = None
         self._health.progressed()
@@ -159,6 +162,8 @@ class Partitions:
             self._serving.finish()
             self._serving.drop(partitions)
             self._commits.finish(consumer, self._assigned)
+            left = {place_of(at) for at in partitions} - self._serving.handed_over.keys()
+            self._attempts.give_back(consumer, left)
         except OunceError as e:
             self._fail(e)
         self._give_up(partitions, "revoked")
@@ -184,6 +189,7 @@ class Partitions:
         """The consumer was stopped: none is ours; on any thread."""
         self.positions.forget(self._assigned)
         self._rereading.forget(self._assigned)
+        self._attempts.forget(self._assigned)
         self._assigned.clear()
         self._health.partitions = 0
 
@@ -193,10 +199,18 @@ class Partitions:
         self._commits.disown(partitions)
         self.positions.forget(gone)
         self._rereading.forget(gone)
+        self._attempts.forget(gone)
         self._health.partitions = len(self._assigned)
         logger.info("%s partitions=%s", how, show(gone))
 
-    def _begin(self, starts: Mapping[Partition, Start]) -> None:
+    def _begin_anew(self, starts: Mapping[Partition, Start]) -> None:
+        """Elsewhere than where it was noted."""
+        self._attempts.forget(starts.keys())
+        self._begin(starts)
+
+    def _begin(
+        self, starts: Mapping[Partition, Start], committed: Collection[Partition] = ()
+    ) -> None:
         if not starts:
             return
         self.positions.begin({place: start.offset for place, start in starts.items()})
@@ -206,7 +220,7 @@ class Partitions:
         self._ends |= {
             place: start.offset
             for place, start in starts.items()
-            if start.is_chosen and start.offset is not None
+            if start.is_chosen and start.offset is not None and place not in committed
         }
         for place, start in starts.items():
             if start.is_chosen:

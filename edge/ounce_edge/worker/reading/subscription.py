@@ -1,13 +1,15 @@
 """FastStream's side of a worker: a broker whose one subscriber hands on whole polls."""
 
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from confluent_kafka import Message
 from faststream import AckPolicy
 from faststream.confluent import KafkaBroker
 
+from ounce_edge.broker.broker_view import BrokerView
+from ounce_edge.broker.reading.answer_search import AnswerSearch
 from ounce_edge.broker.reading.consumer import (
     keep_records,
     keep_undecoded,
@@ -15,7 +17,10 @@ from ounce_edge.broker.reading.consumer import (
     use_draining_consumers,
 )
 from ounce_edge.broker.reading.consumer_hooks import ConsumerHooks
+from ounce_edge.broker.reading.no_offsets import NoOffsets
+from ounce_edge.broker.reading.starts import Starts
 from ounce_edge.broker.strangers import WORKER_CLIENT_ID
+from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.worker.reading.partitions import Partitions
 from ounce_edge.worker.settings.worker import WorkerSettings
 
@@ -69,6 +74,27 @@ def subscribe(
     )
     subscriber(take)
     return subscriber
+
+
+def make_starts(
+    settings: WorkerSettings,
+    kafka: Mapping[str, Any],
+    view: BrokerView,
+    pipelines: Sequence[Pipeline],
+) -> Starts:
+    """Finds where reading begins, as is set.
+
+    Args:
+        settings: of the worker.
+        kafka: settings of a client.
+        view: of the broker.
+        pipelines: of the tasks.
+    """
+    when_none, answers = NoOffsets.parse(settings.when_no_offsets), None
+    if when_none.fixed == "answered":
+        decoders = {pipeline.task.name: pipeline.edition.decoder for pipeline in pipelines}
+        answers = AnswerSearch(kafka, view, decoders)
+    return Starts(view, when_none, settings.name is not None, answers)
 
 
 def assignor(settings: WorkerSettings) -> str:

@@ -78,7 +78,7 @@ class Serving:
         self.tasks: Mapping[str, str] = {requests_topic(task): task for task in self._pipelines}
         """Names of the tasks, by the topic of their requests."""
         self._lanes = lanes
-        self._delivery = delivery
+        self.delivery = delivery
         self._metrics, self._events, self._health, tracing = telemetry
         self._drain_s = settings.drain_s
         self.trial_counts = TrialCounts()
@@ -148,6 +148,11 @@ class Serving:
         with self._lock:
             self._open.begin(topic_ids)
 
+    @property
+    def handed_over(self) -> Mapping[tuple[str, int], int]:
+        """Latest offset of each partition that the delivery was given since `begin`, if any."""
+        return self._open.handed_over
+
     def reach_ends(self, ends: Mapping[tuple[str, int], int]) -> None:
         """Of these partitions all that can be read was taken, up to these offsets, which may be
         committed once all before them is answered."""
@@ -183,7 +188,7 @@ class Serving:
                 n_left,
                 self._drain_s,
             )
-        if self._open.is_news or not self._delivery.is_settled:
+        if self._open.is_news or not self.delivery.is_settled:
             logger.warning(
                 "the broker does not hold all answers yet: their next owner repeats them"
             )
@@ -263,8 +268,8 @@ class Serving:
             for pipeline in self._pipelines.values():
                 self._metrics.show(pipeline.snapshot())
                 pipeline.flush()
-        self._metrics.show_unconfirmed(self._delivery.unconfirmed_s)
-        trouble = self._delivery.trouble
+        self._metrics.show_unconfirmed(self.delivery.unconfirmed_s)
+        trouble = self.delivery.trouble
         if trouble != self._trouble:
             self._trouble = trouble
             kind = EventKind.DELIVERY_STALLED if trouble else EventKind.DELIVERY_RESUMED

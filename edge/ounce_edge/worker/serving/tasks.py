@@ -58,6 +58,8 @@ class Tasks:
         self._topic_ids: dict[tuple[str, int], str | None] = {}
         self._reports: list[Report] = []
         self._has_published = False
+        self.handed_over: dict[tuple[str, int], int] = {}
+        """Latest offset that `take_answered` gave since reading of a partition began, if it did."""
 
     @property
     def is_news(self) -> bool:
@@ -71,6 +73,7 @@ class Tasks:
             for place, offset in self._offsets.items()
         ]
         answered = Answered(offsets, self._reports)
+        self.handed_over.update(self._offsets)
         self._offsets, self._reports, self._has_published = {}, [], False
         return answered
 
@@ -78,6 +81,8 @@ class Tasks:
         """Partitions that are read from now on, of topics with these ids. They are committed with
         the offsets: those of a topic that was deleted are not of another one of its name."""
         self._topic_ids.update(topic_ids)
+        for place in topic_ids:
+            self.handed_over.pop(place, None)
 
     def admit(self, records: Sequence[Record]) -> None:
         """Take records; those that can't be served become dead letters at once."""

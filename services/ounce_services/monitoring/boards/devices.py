@@ -32,7 +32,7 @@ DEVICES = Board(
                 "{{reason}} of {{task}}": rate(
                     "ounce_dead_letters_total",
                     "task, reason",
-                    'task=~"$task",reason!~"model-failed|answer-refused|refused"',
+                    'task=~"$task",reason!~"model-failed|model-crashed|answer-refused|refused"',
                 )
             },
             unit="reqps",

@@ -21,11 +21,15 @@ class FakeConsumer:
 
     def __init__(self) -> None:
         self.commits: list[list[tuple[int, int]]] = []
+        self.notes: list[list[tuple[int, int, str | None]]] = []
+        """Commits that were waited for, which hold where reading begins."""
         self.error: KafkaException | None = None
         self.has_left = False
 
     def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> None:
-        assert asynchronous
+        if not asynchronous:
+            self.notes.append([(p.partition, p.offset, p.metadata) for p in offsets])
+            return
         if self.error is not None:
             raise self.error
         self.commits.append([(p.partition, p.offset) for p in offsets])
@@ -53,7 +57,7 @@ def partitions(delivery: AtLeastOnce, monkeypatch: pytest.MonkeyPatch) -> Partit
     """Two of the topic `t`; commits need not wait for others."""
     monkeypatch.setattr("ounce_edge.worker.reading.commits.COMMIT_EVERY_S", 0.0)
     serving = serving_of(pipeline(served(DIGITS, "a")), delivery=delivery)
-    own = partitions_of(serving, delivery, {"t": "digits"})
+    own = partitions_of(serving, {"t": "digits"})
     consumer: Any = FakeConsumer()
     own.on_assign(consumer, [TopicPartition("t", 0), TopicPartition("t", 1)])
     return own
@@ -149,6 +153,28 @@ def test_what_was_lost_and_came_back_is_not_committed_as_it_was(
     partitions.on_assign(consumer, [TopicPartition("t", 0)])
     partitions.look_after(consumer)
     assert consumer.commits == []
+
+
+def test_who_gives_up_takes_back_its_notes_of_what_it_did_not_answer(
+    partitions: Partitions,
+) -> None:
+    consumer: Any = FakeConsumer()
+    partitions.on_assign(consumer, [TopicPartition("t", 2)])
+    assert consumer.notes == [[(2, 3, " attempts=1")]]
+    partitions._serving._open.handed_over["t", 1] = 7
+    partitions.on_revoke(consumer, [TopicPartition("t", p) for p in (0, 1)])
+    assert consumer.notes[1:] == [[(0, 3, "")]]
+    partitions.on_lost(consumer, [TopicPartition("t", 2)])
+    assert len(consumer.notes) == 2
+
+
+def test_what_is_read_anew_is_not_committed_as_it_was_noted(partitions: Partitions) -> None:
+    consumer: Any = FakeConsumer()
+    partitions.read_anew("t", "second")
+    consumer.seek = lambda at: None
+    partitions.look_after(consumer)
+    partitions.on_revoke(consumer, [TopicPartition("t", p) for p in (0, 1)])
+    assert consumer.notes == []
 
 
 class FakeTransactions:

@@ -49,6 +49,15 @@ def test_the_end_of_a_partition_may_be_committed_once_all_before_is_answered() -
     assert offsets(delivery.take_acknowledged()) == {(topic, 0): 4, (topic, 1): 9}
 
 
+def test_what_was_handed_over_is_known_until_reading_begins_anew() -> None:
+    serving = serving_of(pipeline("one"), delivery=FakeDelivery())
+    asyncio.run(serving.take([*records("one", range(3)), *records("one", range(5), 1)]))
+    topic = requests_topic("one")
+    assert serving.handed_over == {(topic, 0): 3, (topic, 1): 5}
+    serving.begin({(topic, 0): None})
+    assert serving.handed_over == {(topic, 1): 5}
+
+
 def test_a_poll_of_several_tasks_is_answered_and_confirmed() -> None:
     delivery = FakeDelivery()
     serving = serving_of(pipeline("one"), pipeline("two"), delivery=delivery)

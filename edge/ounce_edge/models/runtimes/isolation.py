@@ -1,0 +1,244 @@
+"""Models that run in a process of their own for a while, since a call has killed whoever made it.
+
+Most of the time a model runs in the worker itself: a call is a look at a flag dearer. While it is
+isolated, what kills or hangs its process costs that call alone.
+"""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
+
+from ounce_edge.models.runtimes.apart_child import ApartError, Child
+from ounce_edge.models.runtimes.apart_process import Limits
+from ounce_edge.models.runtimes.base import (
+    CrashedError,
+    Inputs,
+    LoadedModel,
+    Runtime,
+    TensorSignature,
+)
+
+logger = logging.getLogger(__name__)
+
+_FIRST_TO_DIE = "1000"
+"""For `oom_score_adj` of Linux: where memory runs out, this process is killed before the worker."""
+
+
+class Isolation:
+    """The process, and whether models run there. All methods may be called on any thread.
+
+    Args:
+        make: makes the runtime in the process; what `spawn` can send there.
+        limits: of waiting for it.
+        on_crash: called when the process ended: that is progress.
+        clock: seconds on a steady clock.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Runtime],
+        limits: Limits | None = None,
+        on_crash: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._make, self._limits, self._clock = partial(_made, make), limits or Limits(), clock
+        self._on_crash = on_crash
+        self._lock = threading.Lock()
+        """Over the two that follow; held while a call is made."""
+        self._child: Child | None = None
+        self._loaded = set[int]()
+        """Numbers of the models that the process has."""
+        self._numbers = count(1)
+        self._crashed_at_s = 0.0
+        self.n_crashes = 0
+        """Of the process, since this began."""
+        self.is_on = False
+        """Whether models run in the process."""
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds since the last crash."""
+        return self._clock() - self._crashed_at_s
+
+    def begin(self) -> None:
+        """From now on models run in the process; it starts with the next call."""
+        if not self.is_on:
+            self.n_crashes, self.is_on = 0, True
+
+    def end(self) -> None:
+        """From now on models run in the worker."""
+        self.is_on = False
+        with self._lock:
+            self._end_child()
+
+    def number(self) -> int:
+        """For one more model."""
+        return next(self._numbers)
+
+    def run(self, model: "IsolableModel", inputs: Inputs) -> NDArray[np.float32] | None:
+        """Run a model in the process; None where it has to run in the worker: there can be no
+        process, or its file is another one by now.
+
+        Raises:
+            CrashedError: the process ended in this call, or did not answer.
+            RuntimeError: the model fails.
+        """
+        with self._lock:
+            child = self._started()
+            if child is None:
+                return None
+            try:
+                if model.number not in self._loaded:
+                    content = model.content()
+                    if content is None:
+                        return None
+                    path = str(model.path)
+                    child.ask(self._limits.load_s, "load", model.number, path, content)
+                    self._loaded.add(model.number)
+                answer: NDArray[np.float32] = child.ask(
+                    self._limits.run_s, "run", model.number, dict(inputs)
+                )
+            except ApartError as e:
+                self._note_crash()
+                logger.warning("a call of %s took its process down: %s", model.path, e)
+                raise CrashedError(f"took its process down: {e}") from e
+            return answer
+
+    def load(self, number: int, path: Path, content: bytes) -> None:
+        """Load a model in the process, where there can be one.
+
+        Raises:
+            ArtifactError: it can't be loaded, or takes the process down.
+        """
+        with self._lock:
+            child = self._started()
+            if child is None:
+                return
+            try:
+                child.ask(self._limits.load_s, "load", number, str(path), content)
+            except ApartError as e:
+                self._note_crash()
+                raise ArtifactError(f"{path}: loading it took a process down: {e}") from e
+            self._loaded.add(number)
+
+    def unload(self, number: int) -> None:
+        """Forget a model, where the process has it."""
+        with self._lock:
+            if number in self._loaded and self._child is not None:
+                self._loaded.discard(number)
+                with suppress(RuntimeError):  # the next call finds the process gone
+                    self._child.ask(self._limits.run_s, "unload", number)
+
+    def _started(self) -> Child | None:
+        if self._child is None:
+            try:
+                self._child = Child(self._make, 1, "the process")
+                self._child.answer(self._limits.start_s)
+            except (ApartError, RuntimeAbsentError) as e:
+                logger.error("models can't be isolated, and run in the worker: %s", e)
+                self.is_on = False
+                self._end_child()
+                return None
+            self._loaded.clear()
+        return self._child
+
+    def _note_crash(self) -> None:
+        self._child = None
+        self._crashed_at_s = self._clock()
+        self.n_crashes += 1
+        self._on_crash()
+
+    def _end_child(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+
+def _made(make: Callable[[], Runtime]) -> Runtime:
+    with suppress(OSError):  # it is no Linux
+        Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_DIE, encoding="ascii")
+    return make()
+
+
+class IsolableRuntime:
+    """A runtime of the worker whose models can be isolated. Implements `Runtime`.
+
+    Args:
+        runtime: loads them here.
+        isolation: runs them elsewhere, while it is on.
+    """
+
+    def __init__(self, runtime: Runtime, isolation: Isolation) -> None:
+        self._runtime, self._isolation = runtime, isolation
+
+    @property
+    def name(self) -> str:
+        """Of the runtime."""
+        return self._runtime.name
+
+    @property
+    def threads(self) -> int:
+        """Of the runtime."""
+        return self._runtime.threads
+
+    def load(self, path: Path, content: bytes) -> LoadedModel:
+        """As `Runtime` says; while isolation is on, in the process first."""
+        isolation, number = self._isolation, self._isolation.number()
+        if isolation.is_on:
+            isolation.load(number, path, content)
+        loaded = self._runtime.load(path, content)
+        return IsolableModel(number, path, hashlib.sha256(content).digest(), loaded, isolation)
+
+
+class IsolableModel:
+    """Implements `LoadedModel`.
+
+    Args:
+        number: its own, of the isolation.
+        path: where it is read again for the process.
+        digest: SHA-256 of what is there.
+        loaded: the model in the worker.
+        isolation: runs it elsewhere, while it is on.
+    """
+
+    def __init__(
+        self, number: int, path: Path, digest: bytes, loaded: LoadedModel, isolation: Isolation
+    ) -> None:
+        self.number, self.path, self._digest = number, path, digest
+        self._model, self._isolation = loaded, isolation
+        self.inputs: Mapping[str, TensorSignature] = loaded.inputs
+        self.outputs: Mapping[str, TensorSignature] = loaded.outputs
+        self._is_loaded = True
+
+    def run(self, inputs: Inputs) -> NDArray[np.float32]:
+        """As `LoadedModel` says."""
+        if self._isolation.is_on and self._is_loaded:
+            answer = self._isolation.run(self, inputs)
+            if answer is not None:
+                return answer
+        return self._model.run(inputs)
+
+    def unload(self) -> None:
+        """As `LoadedModel` says."""
+        self._is_loaded = False
+        self._isolation.unload(self.number)
+        self._model.unload()
+
+    def content(self) -> bytes | None:
+        """Of its file; None where that is another one by now, as after an update of the models. A
+        worker that starts anew finds the right one."""
+        try:
+            content = self.path.read_bytes()
+        except OSError:
+            return None
+        return content if hashlib.sha256(content).digest() == self._digest else None

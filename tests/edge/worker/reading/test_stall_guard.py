@@ -1,0 +1,45 @@
+"""A worker that makes no progress ends itself."""
+
+import threading
+import time
+from queue import Queue
+
+from ounce_edge.telemetry.health import STALLED_AFTER_S, Health
+from ounce_edge.worker.reading.stall_guard import StallGuard
+
+from tests.support.edge.apart import Clock
+
+
+def guard_of(health: Health, told: "Queue[float]") -> tuple[StallGuard, threading.Thread]:
+    others = set(threading.enumerate())
+    guard = StallGuard(health, 10.0, tick_s=0.001, end=told.put)
+    [own] = set(threading.enumerate()) - others
+    return guard, own
+
+
+def test_it_ends_a_worker_that_makes_no_progress_and_tells_how_long() -> None:
+    clock, told = Clock(), Queue[float]()
+    health = Health(clock)
+    health.loaded()
+    clock.now_s = STALLED_AFTER_S + 40
+    guard, _ = guard_of(health, told)
+    assert told.get(timeout=60) == STALLED_AFTER_S + 40
+    assert told.empty()
+    guard.close()
+
+
+def test_it_ends_none_that_makes_progress_or_loads_or_was_stopped_for_a_while() -> None:
+    clock, told = Clock(), Queue[float]()
+    health = Health(clock)
+    guard, own = guard_of(health, told)
+    clock.now_s = 1000.0  # models are loading
+    time.sleep(0.1)
+    health.loaded()
+    for _ in range(100):
+        clock.now_s += STALLED_AFTER_S + 1  # as if the process had been stopped
+        time.sleep(0.001)
+        health.progressed()
+    guard.close()
+    own.join(timeout=60)
+    assert not own.is_alive()
+    assert told.empty()
