@@ -139,10 +139,10 @@ class ManagedModel:
 
     def want(self) -> None:
         """Have it loaded soon, on another thread."""
-        self.used_at_s = self._memory.clock()
         if self.wanted_at_s is None and self._inner is None:
-            self.wanted_at_s = self.used_at_s
+            self.wanted_at_s = self._memory.clock()
             self._memory.queue(self)
+        self.used_at_s = self._memory.clock()
 
     def load(self) -> LoadedModel:
         """Load it, where it is not; others make room.
@@ -151,19 +151,19 @@ class ManagedModel:
             ArtifactError: its file is another one, or is gone.
         """
         with self._lock:
-            if self._inner is None:
-                try:
+            try:
+                if self._inner is None:
                     content = self._read()
                     if self.was_loaded:
                         self._inner = self._runtime.load(self._path, content)
                     else:
                         self._inner = self._load_first(content)
                     self.has_failed = False
-                except Exception:  # whatever it is, waiting for the next load would not help
-                    self.has_failed = True
-                    raise
-                finally:
-                    self.wanted_at_s = None
+            except Exception:  # whatever it is, waiting for the next load would not help
+                self.has_failed = True
+                raise
+            finally:  # also where a call loaded it just before it was wanted
+                self.wanted_at_s = None
             inner = self._inner
         self._memory.loaded_again(self)
         return inner

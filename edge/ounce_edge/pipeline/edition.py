@@ -153,8 +153,7 @@ def successor(
     before: Edition,
     ladder: Ladder,
     policy: EffectivePolicy,
-    first_belief: FirstBelief = measured_belief,
-    watts: Callable[[ServedModel], float | None] = lambda model: None,
+    watts: Callable[[ServedModel], float | None],
 ) -> Edition:
     """An edition of another ladder. Models that stay keep the latency that was learned of them.
 
@@ -162,8 +161,7 @@ def successor(
         before: what it is to replace.
         ladder: as in `Edition`, like the other arguments.
         policy: likewise.
-        first_belief: asked for models that `before` has not.
-        watts: likewise.
+        watts: asked for models that `before` has not.
 
     Raises:
         PolicyError: as `Edition` says.
@@ -176,7 +174,7 @@ def successor(
     return Edition(
         ladder,
         policy,
-        lambda served: model.latency if (model := of(served)) else first_belief(served),
+        lambda served: model.latency if (model := of(served)) else measured_belief(served),
         lambda served: model.watts if (model := of(served)) else watts(served),
         before.schemas,
     )

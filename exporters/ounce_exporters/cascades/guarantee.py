@@ -3,9 +3,10 @@
 from scipy.stats import beta  # type: ignore[import-untyped]
 
 CONFIDENCE = 0.95
+"""Probability that all bounds hold together."""
 
 
-def error_upper_bound(wrong: int, n: int, considered: int, confidence: float = CONFIDENCE) -> float:
+def error_upper_bound(wrong: int, n: int, considered: int) -> float:
     """Upper bound of an error rate, from `wrong` errors in `n` answers.
 
     One-sided Clopper-Pearson bound (Clopper and Pearson, "The Use of Confidence or Fiducial Limits
@@ -19,8 +20,7 @@ def error_upper_bound(wrong: int, n: int, considered: int, confidence: float = C
         wrong: errors among the answers that the step takes.
         n: answers that the step takes.
         considered: thresholds, or combinations with those of earlier steps, that were compared.
-        confidence: probability that all bounds hold together.
     """
     if wrong >= n:
         return 1.0
-    return float(beta.isf((1 - confidence) / considered, wrong + 1, n - wrong))
+    return float(beta.isf((1 - CONFIDENCE) / considered, wrong + 1, n - wrong))

@@ -92,7 +92,10 @@ def train(
             use_buffers=True,
         )
         optimizer = torch.optim.AdamW(
-            network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay
+            network.parameters(),
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+            fused=True,
         )
         batches = math.ceil(len(kept) / training.batch_size)
         schedule = torch.optim.lr_scheduler.OneCycleLR(

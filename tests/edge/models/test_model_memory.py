@@ -185,6 +185,29 @@ def test_a_load_that_ends_while_one_looks_at_it_is_no_fault(
     assert (a.is_loaded, a.load_left_ms) == (True, 0.0)
 
 
+def test_a_model_that_a_call_loads_while_it_is_wanted_is_loaded_the_next_time_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf(tmp_path, 40)
+    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
+        shelf.put(name, n_bytes)
+    a = shelf.models["a"]
+
+    def the_call_goes_on() -> float:
+        monkeypatch.undo()
+        a.load()
+        return shelf.now_s
+
+    monkeypatch.setattr(shelf.memory, "clock", the_call_goes_on)
+    a.want()
+    assert a.is_loaded
+    assert shelf.memory.load_next()
+    a.unload()
+    a.want()
+    assert shelf.memory.load_next(0.01)
+    assert a.is_loaded
+
+
 def test_a_load_that_takes_long_is_waited_for(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path, 40)
     shelf.load_s = 12.0

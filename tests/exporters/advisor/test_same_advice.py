@@ -67,7 +67,7 @@ def test_where_a_network_races_on_more_threads(
         return [f for f in every(*arguments, **options) if f.name in raced]
 
     monkeypatch.setattr(advising, "families", some)
-    asked = ("advise", *write_pumps(tmp_path), "--budget", "6", "--out")
+    asked = ("advise", *write_pumps(tmp_path), "--budget", "3", "--out")
     first, second = tmp_path / "first.json", tmp_path / "second.json"
     threads = torch.get_num_threads()
 

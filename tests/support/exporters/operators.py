@@ -1,4 +1,4 @@
-"""PyTorch's exporter gathers its 500 operators anew for each graph: half of the work of a small
+"""PyTorch's exporter gathers its 500 operators anew for each graph: most of the work of a small
 one. The tests gather them once."""
 
 from collections.abc import Iterator
@@ -8,11 +8,12 @@ from functools import cache
 import pytest
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 
+_ONCE = staticmethod(cache(ONNXRegistry.from_torchlib))
+
 
 @contextmanager
 def gathered_once() -> Iterator[None]:
-    """Exports of the block share what the first one gathered, which none of them changes."""
+    """Exports of all such blocks share what the first one gathered, which none of them changes."""
     with pytest.MonkeyPatch.context() as patch:
-        once = cache(ONNXRegistry.from_torchlib)
-        patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(once))
+        patch.setattr(ONNXRegistry, "from_torchlib", _ONCE)
         yield

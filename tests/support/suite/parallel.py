@@ -1,10 +1,14 @@
 """Pytest plug-in: how the suite is shared out among processes (`pytest -n auto --dist loadfile`).
 
-A file's tests stay in one process, so that its fixtures are made once. Files that use Kafka come
-first: their tests wait more than they compute, and the last to end should be short ones.
+A file's tests stay in one process, so that its fixtures are made once. There is one process more
+than processors, since tests with Kafka wait more than they compute. Files of such tests take turns
+with those that train models. The last to end are short ones.
 """
 
 import os
+from collections.abc import Iterable, Iterator
+from itertools import chain, zip_longest
+from pathlib import Path
 
 import pytest
 
@@ -14,13 +18,14 @@ from tests.support.suite.processes import number_of_processes
 MOST_PROCESSES = 4
 """Each process has a Kafka of its own, of some 350 MB."""
 THREADS = "OMP_NUM_THREADS"
+TRAINS = "exporters"
+"""Folder of the tests that train models."""
 
 
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Of `-n auto`: as many as processors. Serial on a broker that all would have to share: tests
-    use the same topics."""
-    return 0 if os.environ.get(BROKER) else min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
+    """Of `-n auto`. Serial on a broker that all would have to share: tests use the same topics."""
+    return 0 if os.environ.get(BROKER) else min(len(os.sched_getaffinity(0)) + 1, MOST_PROCESSES)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -40,7 +45,15 @@ def pytest_mark_those_with_a_broker(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with Kafka tests first, in a run of several processes."""
-    if number_of_processes() > 1:
-        slow = {item.path for item in items if item.get_closest_marker("kafka")}
-        items.sort(key=lambda item: item.path not in slow)
+    """Order the files of a run of several processes: first those that wait, in turns with those
+    that compute."""
+    if number_of_processes() == 1:
+        return
+    wait = dict.fromkeys(item.path for item in items if item.get_closest_marker("kafka"))
+    compute = dict.fromkeys(i.path for i in items if TRAINS in i.path.parts and i.path not in wait)
+    places = {path: place for place, path in enumerate(_in_turns(wait, compute))}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def _in_turns(*groups: Iterable[Path]) -> Iterator[Path]:
+    return (path for path in chain.from_iterable(zip_longest(*groups)) if path is not None)

@@ -8,6 +8,7 @@ from tests.support.kafka.needed import BROKER
 from tests.support.suite.parallel import (
     MOST_PROCESSES,
     THREADS,
+    TRAINS,
     pytest_collection_modifyitems,
     pytest_xdist_auto_num_workers,
 )
@@ -79,24 +80,37 @@ def test_they_share_what_is_made_once_and_skips_and_hangs_fail(in_two: pytest.Py
         result.stdout.fnmatch_lines([f"*{reason}*"])
 
 
-def test_files_with_kafka_come_first(
+def test_files_with_kafka_take_turns_with_those_that_train_and_the_others_come_last(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kafka = "import pytest\n@pytest.mark.kafka\ndef test_{}(): pass\ndef test_beside(): pass"
     pytester.makeini("[pytest]\nmarkers = kafka")
-    pytester.makepyfile(test_a="def test_a(): pass", test_b=kafka.format("b"))
+    pytester.makepyfile(
+        **{
+            "test_a": "def test_a(): pass",
+            "test_b": kafka.format("b"),
+            "test_c": kafka.format("c"),
+            f"{TRAINS}/test_d": "def test_d(): pass",
+        }
+    )
     items, _ = pytester.inline_genitems()
+    items.sort(key=lambda item: item.path)
+    before = [*items]
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "1")
+    pytest_collection_modifyitems(items)
+    assert items == before
     monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "2")
     pytest_collection_modifyitems(items)
-    assert [item.name for item in items] == ["test_b", "test_beside", "test_a"]
+    ordered = ["test_b", "test_beside", "test_d", "test_c", "test_beside", "test_a"]
+    assert [item.name for item in items] == ordered
 
 
-def test_there_are_as_many_as_processors_and_one_on_a_given_broker(
+def test_there_is_one_more_than_processors_and_one_on_a_given_broker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv(BROKER, raising=False)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    assert pytest_xdist_auto_num_workers() == 2
+    assert pytest_xdist_auto_num_workers() == 3
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
     assert pytest_xdist_auto_num_workers() == MOST_PROCESSES
     monkeypatch.setenv(BROKER, "127.0.0.1:9092")

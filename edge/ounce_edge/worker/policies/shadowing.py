@@ -74,20 +74,16 @@ class Shadowing:
         serving: what answers; is asked whether it has nothing to do.
         send: publishes.
         count: told of task, outcome and number of messages.
-        rng: chooses what is copied.
     """
 
     def __init__(
-        self,
-        serving: Serving,
-        send: Send,
-        count: Callable[[str, str, int], None],
-        rng: np.random.Generator | None = None,
+        self, serving: Serving, send: Send, count: Callable[[str, str, int], None]
     ) -> None:
         self._serving = serving
         self._send = send
         self._count = count
-        self._rng = np.random.default_rng() if rng is None else rng
+        self._rng = np.random.default_rng()
+        """Chooses what is copied."""
         self._version: PolicyVersion | None = None
         self._copies: Mapping[str, deque[_Copy]] = {}
         """By topic of the requests."""
