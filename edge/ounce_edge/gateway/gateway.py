@@ -21,6 +21,7 @@ from ounce_edge.gateway.forwarder import Forwarder, Rules
 from ounce_edge.gateway.instruments import GatewayInstruments
 from ounce_edge.gateway.line import Line
 from ounce_edge.gateway.local import Asked, LocalServing
+from ounce_edge.gateway.mqtt_tls import mqtt_expiries
 from ounce_edge.gateway.patterns import Pattern
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
@@ -54,6 +55,8 @@ class Gateway:
         metrics = self._metrics = GatewayInstruments(self._registry)
         for name, at_s in certificate_expiries(settings).items():
             metrics.certificates.labels(name).set(at_s)
+        for name, expiry_s in mqtt_expiries(settings):
+            metrics.certificates.labels(name).set_function(expiry_s)
         self._files = FilesOfStart(settings)
         maps = settings.topic_maps
         replies = ReplyAddress(

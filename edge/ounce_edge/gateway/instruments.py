@@ -54,7 +54,8 @@ class GatewayInstruments:
         )
         self.certificates = gauge(
             "ounce_certificate_expiry_timestamp_seconds",
-            "When a certificate of the connection with Kafka expires: ssl_ca, ssl_certificate",
+            "When a certificate of the connection with Kafka expires: ssl_ca, ssl_certificate; or "
+            "of that with MQTT: mqtt_ca, mqtt_certificate",
             "certificate",
         )
         self.ready = gauge("ounce_gateway_ready", "What /readyz says: 1 where it is ready, else 0")

@@ -6,7 +6,6 @@ holds back the acknowledgements of later ones. The broker then sends at most its
 
 import logging
 import socket
-import ssl
 import threading
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ounce_edge.gateway.arrivals import Arrived
+from ounce_edge.gateway.mqtt_tls import MqttTls
 from ounce_edge.gateway.replies import Reply
 from ounce_edge.gateway.settings import GatewaySettings
 
@@ -59,10 +59,11 @@ class Session:
         self._held_bytes = 0
         self._unconfirmed: deque[mqtt.MQTTMessageInfo] = deque()
         self._is_closing = False
-        self._client = self._make_client(settings, is_tls)
+        self._tls = MqttTls(settings) if is_tls else None
+        self._client = self._make_client(settings)
         self._thread = threading.Thread(target=self._run, name="mqtt", daemon=True)
 
-    def _make_client(self, settings: GatewaySettings, is_tls: bool) -> mqtt.Client:
+    def _make_client(self, settings: GatewaySettings) -> mqtt.Client:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=f"ounce-{settings.own_name}",
@@ -72,12 +73,8 @@ class Session:
         )
         client.max_inflight_messages_set(0)  # `at_once` holds; paho's search takes a batch squared
         client.username_pw_set(settings.mqtt_username, settings.mqtt_login)
-        if is_tls:
-            ca, own = settings.mqtt_ca, settings.mqtt_certificate
-            context = ssl.create_default_context(cafile=None if ca is None else str(ca))
-            if own is not None:
-                context.load_cert_chain(own, settings.mqtt_key)
-            client.tls_set_context(context)
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
         client.on_socket_open = _without_delay
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
@@ -211,7 +208,9 @@ class Session:
         logger.info("listening to %s at %s:%d", ", ".join(self._filters), self._host, self._port)
 
     def _on_connect_fail(self, client: Any, _: Any) -> None:
-        self._tell(f"MQTT at {self._host}:{self._port} can't be reached")
+        why = self._tls.trouble if self._tls is not None else None
+        told = f"MQTT at {self._host}:{self._port} can't be reached"
+        self._tell(f"{told}: {why}" if why else told)
 
     def _on_disconnect(self, client: Any, _: Any, flags: Any, reason: Any, properties: Any) -> None:
         with self._news:

@@ -131,18 +131,22 @@ def topic_ids(client: AdminClient, names: Iterable[str], timeout_s: float) -> di
     return found
 
 
+class AbsentTopicError(BrokerError):
+    """Kafka answers, and lacks a topic, or does not show it to this user."""
+
+
 def require_topics(cluster: Cluster, task: str, names: Iterable[str]) -> None:
     """Check that a task's topics are there.
 
     Raises:
-        BrokerError: naming those that are not.
+        AbsentTopicError: naming those that are not.
     """
     absent = [name for name in names if name not in cluster.partitions]
     if absent:
         found = map(_OF_REQUESTS.fullmatch, sorted(cluster.partitions))
         others = [match[1] for match in found if match and match[1] != task]
         there = f"; tasks that Kafka has: {', '.join(others[:_MOST_TASKS])}" if others else ""
-        raise BrokerError(
+        raise AbsentTopicError(
             f"Kafka has no topic {', '.join(absent)}: create it with "
             f"`ounce topics {task} --kafka HOST:PORT`, or let this user Describe it{there}"
         )

@@ -129,7 +129,7 @@ class PolicyBook:
         """
         if self._decisions is None:
             raise NotFoundError(
-                "no recorded decisions are here: start `ounce control` with --decisions FOLDER"
+                "no decisions are recorded here: `ounce control serve` needs --decisions FOLDER"
             )
         recording = FolderRecording(self._decisions)
         return dict(replay_recorded(self.parse(document), recording, tasks))
@@ -162,8 +162,9 @@ class PolicyBook:
         current = history.current
         number = current.number if current is not None else 0
         if base != number:
-            by = f" {current.summary()}" if current is not None else ""
-            raise StaleError(f"version {number} is in force{by}, not {base}")
+            if current is None:
+                raise StaleError(f'no version is in force, so none is {base}: send If-Match: "0"')
+            raise StaleError(f"version {number} is in force {current.summary()}, not {base}")
         if current is not None and current.holds(change):
             return Applied(current, State.IN_FORCE)
         try:

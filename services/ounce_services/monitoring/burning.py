@@ -6,7 +6,7 @@ Names of series and labels are those of Sloth, so that dashboards made for it sh
 
 from typing import Any, NamedTuple
 
-from ounce_services.monitoring.objectives import FASTEST_BURN, Objective, Objectives
+from ounce_services.monitoring.objectives import FASTEST_BURN, Objective, Objectives, seconds_of
 
 SERVICE = "ounce"
 Rule = dict[str, Any]
@@ -30,6 +30,7 @@ BURNS = (
     Burn("ticket", 3, "2h", "1d"),
     Burn("ticket", 1, "6h", "3d"),
 )
+_BROKEN, _PROMISED = "slo:broken:rate", "slo:promised:rate"
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 """All of them, ascending."""
 
@@ -59,13 +60,23 @@ def groups_of(objectives: Objectives, objective: Objective) -> list[dict[str, An
 
 
 def _ratios(objective: Objective) -> list[Rule]:
+    """Of each window. There is no share where nothing was promised: NaN would spoil averages."""
+
+    def rule(name: str, window: str, expression: str) -> Rule:
+        labels = {**labels_of(objective), "sloth_window": window}
+        return {"record": f"{name}{window}", "expr": expression, "labels": labels}
+
     return [
-        {
-            "record": f"slo:sli_error:ratio_rate{window}",
-            "expr": objective.error_ratio(window),
-            "labels": {**labels_of(objective), "sloth_window": window},
-        }
+        each
         for window in WINDOWS
+        for broken, promised in [
+            (_series(objective, f"{name}{window}") for name in (_BROKEN, _PROMISED))
+        ]
+        for each in (
+            rule(_BROKEN, window, objective.broken(window)),
+            rule(_PROMISED, window, objective.promised(window)),
+            rule("slo:sli_error:ratio_rate", window, f"{broken} / ({promised} > 0)"),
+        )
     ]
 
 
@@ -129,7 +140,13 @@ def _both(objective: Objective, burn: Burn) -> str:
         f"({_series(objective, f'slo:sli_error:ratio_rate{window}')} > {limit})"
         for window in (burn.short, burn.long)
     )
-    return f"{short} and {long}"
+    if not objective.least:
+        return f"{short} and {long}"
+    broken = _series(objective, f"{_BROKEN}{burn.long}")
+    return (
+        f"{short} and {long} and "
+        f"max without (sloth_window) ({broken} * {seconds_of(burn.long)} >= {objective.least})"
+    )
 
 
 def _series(objective: Objective, name: str) -> str:

@@ -9,11 +9,15 @@ from ounce_schemas.refusals import describe
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 OBJECTIVES = Path(__file__).with_name("objectives.yaml")
-WINDOW = "$window"
+_WINDOW = "[$window]"
+_LENGTH = "$seconds"
+_SECONDS = {"m": 60, "h": 3600, "d": 86_400}
+_PRESENT = "5m"
+"""Window of the present rate of promises."""
 FASTEST_BURN = 14.4
 """Times the budget, of the most urgent alert."""
 
-Expression = Annotated[str, StringConstraints(pattern=r"\$window")]
+Expression = Annotated[str, StringConstraints(pattern=r"\[\$window\]")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]*$")]
 
 
@@ -34,19 +38,41 @@ class Objective(BaseModel):
     """Broken promises a second, over `$window`."""
     all: Expression
     """Promises a second, over `$window`."""
+    least: int = Field(default=0, ge=0)
+    """Promises that are broken before anybody is told; 0: where `errors` are no messages."""
 
     @property
     def budget(self) -> float:
         """Share of promises that may be broken."""
         return round(1 - self.target, 12)
 
-    def error_ratio(self, window: str) -> str:
-        """Share of promises broken within a window, an expression. It has no series where nothing
-        was promised: NaN would spoil averages over it."""
-        errors, everything = (
-            text.replace(WINDOW, window).strip() for text in (self.errors, self.all)
-        )
-        return f"({errors} or 0 * {everything}) / ({everything} > 0)"
+    def broken(self, window: str) -> str:
+        """Broken promises a second, over a window, an expression."""
+        return f"{_over(self.errors, window)} or 0 * {_over(self.all, window)}"
+
+    def promised(self, window: str) -> str:
+        """Promises a second, over a window, an expression.
+
+        Where there was nothing yet when the window began, as soon after Prometheus' first start,
+        what is missing counts as promises kept, as many as now: else few broken ones would be a
+        large share of the little that there is.
+        """
+        everything = _over(self.all, window)
+        if window == _PRESENT:
+            return everything
+        present = _over(self.all, _PRESENT)
+        before = _over(self.all, _PRESENT, f" offset {window}")
+        return f"{everything} and {before} or {everything} > {present} or {present} or {everything}"
+
+
+def seconds_of(window: str) -> int:
+    """Length of a window such as 5m."""
+    return int(window[:-1]) * _SECONDS[window[-1]]
+
+
+def _over(text: str, window: str, offset: str = "") -> str:
+    filled = text.replace(_WINDOW, f"[{window}]{offset}").replace(_LENGTH, str(seconds_of(window)))
+    return f"({filled.strip()})"
 
 
 class Objectives(BaseModel):

@@ -16,6 +16,7 @@ def objectives_page(objectives: Objectives, causes: Sequence[Cause]) -> str:
         (_anchored(o.alert), o.title, f"{100 * o.target:g}%", ", ".join(o.by), o.description)
         for o in objectives.objectives
     ]
+    least = max(o.least for o in objectives.objectives)
     burns = [(f"{b.rate:g}", b.severity, b.short, b.long) for b in BURNS]
     alerts = [
         (_anchored(c.alert), c.severity, c.lasting or "", _VARIABLE.sub(r"*\1*", c.summary))
@@ -37,6 +38,11 @@ def objectives_page(objectives: Objectives, causes: Sequence[Cause]) -> str:
             "soon after its cause.",
             "",
             *_table(("Times", "Severity", "Short window", "Long window"), burns),
+            "",
+            "Soon after Prometheus' first start, or a task's, windows are mostly empty. What is "
+            "missing of them counts as kept. So a short breach tells nobody, and a lasting one is "
+            "told as soon as at any other time. Nobody is told of fewer broken promises than "
+            f"{least} within the long window, where promises are messages.",
             "",
             "A page means: get up. A ticket means: look in working hours.",
             "",

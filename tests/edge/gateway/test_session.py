@@ -1,14 +1,11 @@
 """The connection with a real mosquitto: acknowledgements, losses, logins, crowds, hostile ones."""
 
 import asyncio
-import gc
 import resource
 import socket
 import struct
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +18,6 @@ from ounce_edge.gateway.session import Session
 from ounce_edge.gateway.settings import GatewaySettings
 from ounce_schemas.request import HEADER_REPLY
 
-from tests.support.kafka.certificates import Authority
 from tests.support.process.mosquitto import Mosquitto, MqttDevice
 from tests.support.process.wait import wait_until
 
@@ -151,40 +147,6 @@ def test_gateways_of_a_group_share_the_messages(mosquitto: Mosquitto) -> None:
         assert sorted(shares[one] + shares[other]) == sorted(b"%d" % i for i in range(40))
         assert shares[one]
         assert shares[other]
-
-
-@pytest.mark.usefixtures("mosquitto")  # skips where there is none
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_tls_and_a_password(tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
-    pair = authority.sign("broker", host="localhost")
-    passwords = tmp_path / "passwords"
-    passwords.write_text("gateway:secret\n")
-    subprocess.run(["mosquitto_passwd", "-U", passwords], check=True)
-    options = [
-        "allow_anonymous false", f"password_file {passwords}",
-        f"certfile {pair.certificate}", f"keyfile {pair.key}",
-    ]  # fmt: skip
-    with Mosquitto(options) as broker:
-        good = {
-            "mqtt": f"mqtts://localhost:{broker.port}", "mqtt_ca": authority.certificate,
-            "mqtt_username": "gateway", "mqtt_password": "secret",
-        }  # fmt: skip
-        with session(broker, **good) as own:
-            assert own.trouble is None
-        for wrong, why in (
-            ({"mqtt_password": "guessed"}, "refuses: Not authorized"),
-            ({"mqtt_ca": None}, "can't be reached"),
-            ({"mqtt": f"mqtts://127.0.0.1:{broker.port}"}, "can't be reached"),
-        ):
-            own_settings = settings(broker, **{**good, **wrong})
-            own = Session(own_settings, own_settings.topic_maps.filters)
-            own.start()
-            try:
-                wait_until(lambda o=own, w=why: w in (o.trouble or ""), lambda o=own: o.trouble)  # type: ignore[misc]
-            finally:
-                own.close()
-        gc.collect()  # the client leaves sockets open whose handshake failed
 
 
 def packet(kind: int, body: bytes) -> bytes:

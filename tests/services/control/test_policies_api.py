@@ -133,6 +133,33 @@ def test_a_document_that_is_no_policy_is_refused_even_by_force(
 
 
 @pytest.mark.parametrize(
+    ("headers", "content", "status", "finding"),
+    [
+        ({}, "{document}", 422, r"body: no JSON: Expecting property name .* \(character 1\)"),
+        ({"Content-Type": "text/plain"}, "{}", 422, "header: send Content-Type: application/json"),
+        ({}, b'{"document": "\xff"}', 400, None),
+    ],
+)
+def test_a_body_that_is_no_json_is_refused_with_what_to_send(
+    as_: Caller, headers: dict[str, str], content: bytes, status: int, finding: str | None
+) -> None:
+    usual = {"Content-Type": "application/json", "If-Match": "0"}
+    answer = as_("editor").post("/v1/policies", content=content, headers={**usual, **headers})
+    assert answer.status_code == status
+    if finding is None:
+        assert answer.json()["detail"] == "the body is no JSON in UTF-8"
+    else:
+        assert re.fullmatch(finding, answer.json()["findings"][0])
+
+
+def test_a_call_that_is_none_names_the_list_of_calls(as_: Caller) -> None:
+    for method, path, status in (("GET", "/v1/polices", 404), ("PUT", "/v1/policies", 405)):
+        answer = as_("editor").request(method, path)
+        assert answer.status_code == status
+        assert answer.json()["detail"].endswith("/v1/openapi.json lists all")
+
+
+@pytest.mark.parametrize(
     ("comment", "said"),
     [
         ('"' * 460_000, "the policy takes 92.... bytes as a record, at most 900000 are written"),

@@ -75,6 +75,20 @@ class Simulation:
         """Ask promtool whether all is silent for so long where there is no fault."""
         return self._ask([self._scene("", {}, minutes, (minutes, minutes))], folder)
 
+    def is_silent(
+        self,
+        series: Mapping[str, Values | Counter],
+        begins_min: float,
+        lasts_min: float,
+        minutes: int,
+        folder: Path,
+    ) -> subprocess.CompletedProcess[str]:
+        """Ask promtool whether nobody is told of a fault that is no reason to."""
+        scene = self._scene("", series, minutes, (begins_min, begins_min + lasts_min))
+        firing = f'count_over_time(ALERTS{{alertstate="firing"}}[{minutes}m])'
+        scene["promql_expr_test"] = [_asked(firing, minutes, [])]
+        return self._ask([scene], folder)
+
     def _ask(
         self, scenes: Sequence[Mapping[str, Any]], folder: Path
     ) -> subprocess.CompletedProcess[str]:

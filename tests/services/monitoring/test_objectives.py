@@ -54,7 +54,7 @@ def changed(tmp_path: Path, old: str, new: str) -> Path:
             r"objectives\.1\.titel: .* did you mean title",
         ),
         (
-            "sum(avg_over_time(instance:ounce_policy_stale:ready[$window]))",
+            "sum(sum_over_time(instance:ounce_policy_stale:ready[$window])) / $seconds",
             "sum(up)",
             r"objectives\.3\.errors",
         ),
@@ -70,12 +70,13 @@ def test_objectives_that_can_not_be_are_named(
     assert str(raised.value).startswith(f"{path}: ")
 
 
-def test_a_share_of_errors_is_nought_without_errors_and_absent_without_promises() -> None:
-    deadlines = read_objectives().objectives[0]
-    ratio = deadlines.error_ratio("1h")
-    assert "$" not in ratio
-    errors, everything = deadlines.errors, deadlines.all
-    assert ratio == f"({errors} or 0 * {everything}) / ({everything} > 0)".replace("$window", "1h")
+def test_windows_and_their_lengths_are_filled_in() -> None:
+    for objective in read_objectives().objectives:
+        for text in (objective.broken("1h"), objective.promised("1h"), objective.promised("5m")):
+            assert "$" not in text
+    [stale] = [o for o in read_objectives().objectives if o.name == "policy-freshness"]
+    assert stale.promised("5m").endswith("[5m])) / 300)")
+    assert "[5m] offset 1h)) / 300)" in stale.promised("1h")
 
 
 def test_every_window_of_an_alert_is_recorded() -> None:

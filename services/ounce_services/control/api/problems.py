@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
+from ounce_services.cluster.admin import AbsentTopicError
 from ounce_services.control.console.pages import error_page
 from ounce_services.control.errors import (
     ForbiddenError,
@@ -38,7 +40,15 @@ STATUSES: dict[type[OunceError], tuple[int, str]] = {
     PolicyError: (422, "Refused"),
     ArtifactError: (422, "Refused"),
     ProviderAwayError: (503, "Provider is away"),
+    AbsentTopicError: (404, "Not found"),
     BrokerError: (503, "Kafka is away"),
+}
+
+
+_OF_THE_SERVER = {
+    400: "the body is no JSON in UTF-8",
+    404: "there is no such call: /v1/openapi.json lists all",
+    405: "there is no such call with this method: /v1/openapi.json lists all",
 }
 
 
@@ -89,7 +99,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     def _not_understood(request: Request, error: RequestValidationError) -> Response:
-        lines = tuple(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        lines = tuple(map(_line, error.errors()))
+        if "body" in {e["loc"][0] for e in error.errors()} and not _is_json(request):
+            lines = ("header: send Content-Type: application/json", *lines)
         if not _is_call(request):
             return error_page(request, RefusedError("; ".join(lines)), 422, "Not understood")
         return problem(422, "Not understood", "the call is not as documented", lines)
@@ -100,7 +112,8 @@ def install(app: FastAPI) -> None:
             return error_page(
                 request, NotFoundError(str(error.detail)), error.status_code, "Not done"
             )
-        response = problem(error.status_code, "Not done", str(error.detail))
+        text = _OF_THE_SERVER.get(error.status_code, str(error.detail))
+        response = problem(error.status_code, "Not done", text)
         response.headers.update(error.headers or {})
         return response
 
@@ -115,6 +128,17 @@ def install(app: FastAPI) -> None:
         if not _is_call(request):
             return error_page(request, OunceError(text), status, title)
         return problem(status, title, text)
+
+
+def _line(error: Mapping[str, Any]) -> str:
+    """What is wrong with a part of a call."""
+    if error["type"] == "json_invalid":
+        return f"body: no JSON: {error['ctx']['error']} (character {error['loc'][-1]})"
+    return f"{'.'.join(map(str, error['loc']))}: {error['msg']}"
+
+
+def _is_json(request: Request) -> bool:
+    return "json" in request.headers.get("content-type", "")
 
 
 def _is_call(request: Request) -> bool:
