@@ -43,11 +43,11 @@ from ounce_exporters.advisor.reasons import reasons
 from ounce_exporters.advisor.sizes import most_bytes
 from ounce_exporters.advisor.stopping import stop_rule
 from ounce_exporters.advisor.timed_reasons import timed_reasons
-from ounce_exporters.advisor.work import fit_work_s
 from ounce_exporters.evaluation.groups import group_figures
 from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.tasks.table.recipes import LIGHT, families
 from ounce_exporters.tasks.table.workload import bound_work
+from ounce_exporters.tasks.work import fit_work_s
 
 
 @dataclass(frozen=True)

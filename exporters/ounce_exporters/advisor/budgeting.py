@@ -9,8 +9,8 @@ from ounce_schemas.errors import DataError
 from ounce_schemas.wording import counted
 
 from ounce_exporters.advisor.looking import structure_of
-from ounce_exporters.advisor.work import fit_work_s
 from ounce_exporters.ladder.recipe import Recipe, TaskData
+from ounce_exporters.tasks.work import fit_work_s
 from ounce_exporters.training.crossfit import NEVER_HELD_OUT, select, taught_by
 
 _SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)

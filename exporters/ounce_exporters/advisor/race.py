@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from ounce_schemas.advice import CurvePoint
 
 from ounce_exporters.advisor.budgeting import RacePlan
-from ounce_exporters.advisor.work import fit_work_s
 from ounce_exporters.evaluation.judgement import score_by
 from ounce_exporters.ladder.recipe import FittedModel, Recipe, Split, TaskData
 from ounce_exporters.tasks.folds import divide
+from ounce_exporters.tasks.work import fit_work_s
 from ounce_exporters.training.crossfit import select
 
 _TRAIN_ROWS = 2_000

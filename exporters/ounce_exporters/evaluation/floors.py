@@ -25,10 +25,11 @@ def floor_advice(plans: LadderPlans, *, quantity: bool) -> str | None:
         return None
     proposed = math.floor(best * 100) / 100
     larger = ", or train with a larger --tolerance" if quantity else ""
+    lower = " or less" if proposed else ""
     what = "" if plans.measure.is_plain else f" ({plans.measure})"
     return (
         f"no plan is sure to reach the default floor of {floor:g}{what}, so every answer would be "
-        f"a fallback: set a floor of {proposed:g} or less in the policy, "
+        f"a fallback: set a floor of {proposed:g}{lower} in the policy, "
         f"tasks: {{{plans.task}: {{min_accuracy: {proposed:g}}}}}{larger}"
     )
 

@@ -106,7 +106,7 @@ def evaluate(graph: onnx.ModelProto, inputs: dict[str, Array]) -> dict[str, Arra
     del shown.graph.output[:]
     shown.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # a failure raises: no line of the runtime beside it
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(
         shown.SerializeToString(), options, providers=["CPUExecutionProvider"]

@@ -36,6 +36,8 @@ def test_a_floor_is_proposed_that_the_best_plan_meets() -> None:
     assert "tasks: {rooms: {min_accuracy: 0.71}}" in said
     assert "--tolerance" not in said
     assert "--tolerance" in (floor_advice(plans(0.5), quantity=True) or "")
+    assert "a floor of 0.71 or less in the policy" in said
+    assert "a floor of 0 in the policy" in (floor_advice(plans(0.003), quantity=False) or "")
 
 
 INPUTS = (TensorSpec(name="x", shape=(2,), datatype="FP32"),)

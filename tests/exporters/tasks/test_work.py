@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from ounce_exporters.advisor.work import fit_work_s
 from ounce_exporters.ladder.recipe import Split, TaskData
+from ounce_exporters.tasks.work import fit_work_s
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 
