@@ -152,6 +152,13 @@ NONSENSE = [
     (GOOD, [("ce_source", b"\xff")], Reason.BAD_HEADER, "ce_source"),
     (GOOD, [("ce_maxlatencyms", b"\xff")], Reason.BAD_HEADER, "ce_maxlatencyms"),
     (GOOD, [("ce_maxlatencyms", b"-5")], Reason.BAD_TARGET, "-5 ms"),
+    (
+        GOOD,
+        [("ce_maxlatencyms", b"3600001")],
+        Reason.BAD_TARGET,
+        "3600001 ms is not in (0, 3600000]",
+    ),
+    (GOOD, [("ce_minaccuracy", b"1.0000001")], Reason.BAD_TARGET, "1.0000001 is not in [0, 1]"),
     (GOOD, [("ce_maxlatencyms", b"0")], Reason.BAD_TARGET, "0 ms"),
     (GOOD, [("ce_maxlatencyms", b"1e300")], Reason.BAD_TARGET, "1e+300"),
     (GOOD, [("ce_maxlatencyms", b"inf")], Reason.BAD_TARGET, "inf"),
