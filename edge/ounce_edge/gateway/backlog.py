@@ -19,7 +19,7 @@ from ounce_schemas.errors import BrokerError
 from ounce_edge.broker.delivery.publishing import ProducerSettings, Publishing
 from ounce_edge.broker.delivery.refusals import Refusal
 from ounce_edge.broker.delivery.transactional_producer import (
-    TRANSACTION_S,
+    TRANSACTION_SETTINGS,
     AbortedError,
     TransactionalProducer,
 )
@@ -71,7 +71,7 @@ class Backlog:
         """Settings of a client that asks what Kafka has."""
         self._markers = markers
         self._store = store
-        self._pace = Pace(per_s, TRANSACTION_S)
+        self._pace = Pace(per_s, TRANSACTION_SETTINGS["transaction.timeout.ms"] / 1e3)
         self._held_s = 0.0
         self._sent, self._second_try = sent, second_try
         self._may_send = threading.Event()

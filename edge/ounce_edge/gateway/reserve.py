@@ -15,23 +15,25 @@ class Reserve:
     Args:
         path: of the file.
         size_bytes: of the room.
+        spare_bytes: what has to stay free beside it: else it would soon be needed again.
     """
 
-    def __init__(self, path: Path, size_bytes: int) -> None:
+    def __init__(self, path: Path, size_bytes: int, spare_bytes: int) -> None:
         self.is_held = False
         self._path = path
         self._size_bytes = size_bytes
+        self._spare_bytes = spare_bytes
 
     def hold(self) -> None:
         """Take the room up, where it is not.
 
         Raises:
-            OSError: that would leave less than as much free: it would soon be needed again.
+            OSError: the disk has too little.
         """
         if self.is_held:
             return
         had = self._path.stat().st_size if self._path.exists() else 0
-        wanted = 2 * self._size_bytes - had
+        wanted = self._size_bytes + self._spare_bytes - had
         if shutil.disk_usage(self._path.parent).free < wanted:
             raise OSError(errno.ENOSPC, f"less than {wanted / 1e6:.0f} MB of the disk are free")
         try:

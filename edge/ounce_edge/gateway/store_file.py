@@ -34,7 +34,7 @@ class StoreFile:
 
     def __init__(self, path: Path, reserve_bytes: int) -> None:
         self._path = path
-        self._reserve = Reserve(Path(f"{path}.reserve"), reserve_bytes)
+        self._reserve = Reserve(Path(f"{path}.reserve"), reserve_bytes, 2 * LOG_BYTES)
         try:
             with ExitStack() as opened:
                 self._open(opened)

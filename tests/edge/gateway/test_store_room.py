@@ -70,17 +70,17 @@ def test_a_reserve_is_not_taken_of_a_disk_that_has_little_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Usage:
-        free = 1999
+        free = 1499
 
     monkeypatch.setattr("shutil.disk_usage", lambda _: Usage)
-    reserve = Reserve(tmp_path / "reserve", 1000)
+    reserve = Reserve(tmp_path / "reserve", 1000, 500)
     with pytest.raises(OSError, match="of the disk are free"):
         reserve.hold()
     assert not (tmp_path / "reserve").exists()
-    Usage.free = 2000
+    Usage.free = 1500
     reserve.hold()
-    Usage.free = 1000
-    again = Reserve(tmp_path / "reserve", 1000)
+    Usage.free = 500
+    again = Reserve(tmp_path / "reserve", 1000, 500)
     again.hold()  # it was left by a process that was killed
     again.release()
     assert not again.is_held

@@ -23,10 +23,9 @@ from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)
 
-TRANSACTION_S = 10.0
-"""So long an answer may lie unseen behind a worker that died, and hold up readers."""
 TRANSACTION_SETTINGS: ProducerSettings = {
-    "transaction.timeout.ms": round(TRANSACTION_S * 1e3),
+    # How long an answer may lie unseen behind a worker that died, and hold up readers.
+    "transaction.timeout.ms": 10_000,
     # A retriable error waits so long. Right after a commit the coordinator is busy for some
     # milliseconds: the default of 100 would make each transaction four times as long.
     "retry.backoff.ms": 2,

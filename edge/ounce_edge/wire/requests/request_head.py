@@ -157,7 +157,7 @@ def check_max_latency_ms(value: float) -> float:
     if not 0 < value <= MAX_LATENCY_LIMIT_MS:
         raise InvalidMessageError(
             Reason.BAD_TARGET,
-            f"max latency {value:g} ms is not in (0, {MAX_LATENCY_LIMIT_MS:g}]; "
+            f"max latency {value:.15g} ms is not in (0, {MAX_LATENCY_LIMIT_MS:.15g}]; "
             "send milliseconds, or leave it out for the policy's default",
         )
     return value
@@ -172,7 +172,7 @@ def check_min_accuracy(value: float) -> float:
     if not 0 <= value <= 1:
         raise InvalidMessageError(
             Reason.BAD_TARGET,
-            f"min accuracy {value:g} is not in [0, 1]; send a share such as 0.95, "
+            f"min accuracy {value:.15g} is not in [0, 1]; send a share such as 0.95, "
             "or leave it out for the policy's default",
         )
     return value
