@@ -118,7 +118,7 @@ class Health:
     def stalled_s(self) -> float:
         """How long there was no progress, where that is too long; else 0."""
         passed_s = self.clock() - self.progress_at_s
-        return passed_s if self.models_loaded and passed_s > STALLED_AFTER_S else 0.0
+        return passed_s if not self.starting and passed_s > STALLED_AFTER_S else 0.0
 
     def _is_left_out(self) -> bool:
         """Whether the broker answers, and this worker gets nothing."""
