@@ -1,5 +1,7 @@
 """A worker that makes no progress ends itself."""
 
+import subprocess
+import sys
 import threading
 import time
 from queue import Queue
@@ -43,3 +45,24 @@ def test_it_ends_none_that_makes_progress_or_loads_or_was_stopped_for_a_while() 
     own.join(timeout=60)
     assert not own.is_alive()
     assert told.empty()
+
+
+def test_the_process_ends_with_a_line_whatever_its_threads_do() -> None:
+    program = """
+import threading, time
+from concurrent.futures import ThreadPoolExecutor
+from ounce_edge.telemetry.health import Health
+from ounce_edge.worker.reading.stall_guard import StallGuard
+health = Health(time.monotonic)
+health.models_loaded, health.progress_at_s = True, time.monotonic() - 100
+StallGuard(health, 0.0, tick_s=0.01)
+with ThreadPoolExecutor() as threads:
+    threads.submit(threading.Event().wait)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("no progress for 10")
+    assert line.endswith("goes on at the committed offset")
