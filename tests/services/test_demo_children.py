@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,24 +16,9 @@ from ounce_services.process.readiness import wait_until_ready
 from ounce_services.process.tether import tethered
 
 from tests.support.process.child import free_port
+from tests.support.process.wait import is_running, wait_until
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
-
-
-def becomes_true(condition: Callable[[], bool], within_s: float = 20) -> bool:
-    give_up_s = time.monotonic() + within_s
-    while time.monotonic() < give_up_s:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.skipif(
@@ -55,7 +38,7 @@ def test_a_killed_parent_takes_its_child_along() -> None:
         pid = int(parent.stdout.readline())
         assert is_running(pid)
         parent.send_signal(signal.SIGKILL)
-    assert becomes_true(lambda: not is_running(pid))
+    wait_until(lambda: not is_running(pid), lambda: f"{pid} runs on")
 
 
 @pytest.mark.skipif(
@@ -83,7 +66,7 @@ def test_stopping_kills_what_does_not_end(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with Children() as children:
         child = children.start("stubborn", [sys.executable, "-c", stubborn], log)
-        assert becomes_true(lambda: log.read_text() == "up\n")
+        wait_until(lambda: log.read_text() == "up\n", log.read_text)
         assert child.stop(timeout_s=0.2) == -signal.SIGKILL
 
 

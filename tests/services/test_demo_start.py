@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +18,8 @@ from ounce_services.demo.start_view import StartFrame, TrainingFrame, render_sta
 from ounce_services.demo.trainings import Training, start_trainings
 from ounce_services.process.children import ChildError, Children, ounce_command
 from rich.console import Console
+
+from tests.support.process.wait import wait_until
 
 HALF = TrainingProgress(
     task="bearing",
@@ -152,10 +153,8 @@ def test_ctrl_c_in_a_training_ends_the_demo_in_order(tmp_path: Path) -> None:
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as demo:
-        give_up_s = time.monotonic() + 60
-        while not list(tmp_path.glob("ounce-demo-*/train-digits.jsonl")):
-            assert time.monotonic() < give_up_s
-            time.sleep(0.05)
+        begun = "ounce-demo-*/train-digits.jsonl"
+        wait_until(lambda: any(tmp_path.glob(begun)), lambda: "no training begins")
         demo.send_signal(signal.SIGINT)
         output, _ = demo.communicate(timeout=60)
     assert demo.returncode == 0, output

@@ -1,11 +1,11 @@
 """A burst's order is that in which requests were taken, not that of the answers' arrival."""
 
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from tests.support.process.wait import wait_until
 from trials.chaos import burst
 from trials.chaos.accounting import Entry
 from trials.chaos.burst import Burst, burst_table, holds, taken_of
@@ -70,9 +70,7 @@ def test_what_a_worker_removes_of_its_log_is_kept(tmp_path: Path) -> None:
     first = recorded / "digits-1.decisions"
     with keep_decisions(recorded, kept), first.open("w") as file:
         file.write("begun, ")
-        deadline = time.monotonic() + 90
-        while not (kept / first.name).exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until((kept / first.name).exists, lambda: "nothing is kept")
         file.write("gone on with")
         first.unlink()
         (recorded / "digits-2.decisions").write_text("the last one")

@@ -17,6 +17,7 @@ from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests
 from tests.contracts.deliveries.suite import WAIT_S, Heard
 from tests.support.kafka.apache_kafka import ApacheKafka
 from tests.support.kafka.delivered import Delivered
+from tests.support.kafka.digits_group import wait_for
 from tests.support.kafka.needed import kafka_needed
 from tests.support.kafka.second_broker import SecondBroker
 
@@ -40,12 +41,12 @@ def alone() -> Iterator[ApacheKafka]:
     with kafka_needed(), ApacheKafka(runs_shortly=True) as first:
         for kind, make in MAKE.items():  # Kafka's own topics are made now, on this broker
             delivered = Delivered(first.bootstrap_servers, kind)
-            wait_for(partial(has_coordinator, delivered.member))
+            wait_for(partial(has_coordinator, delivered.member), "no coordinator")
             make(delivered.publishing, kind).close()
             delivered.close()
         admin = AdminClient({"bootstrap.servers": first.bootstrap_servers})
         with kafka_needed(), SecondBroker(first):
-            wait_for(lambda: len(admin.list_topics(timeout=WAIT_S).brokers) == 2)
+            wait_for(lambda: len(admin.list_topics(timeout=WAIT_S).brokers) == 2, "one broker")
             topics = [
                 topic
                 for kind in MAKE
@@ -64,7 +65,10 @@ def alone() -> Iterator[ApacheKafka]:
                 made.result(WAIT_S)
         asked = predictions_topic(next(iter(MAKE)))
         wait_for(
-            lambda: admin.list_topics(asked, timeout=WAIT_S).topics[asked].partitions[0].isrs == [1]
+            lambda: (
+                admin.list_topics(asked, timeout=WAIT_S).topics[asked].partitions[0].isrs == [1]
+            ),
+            "both are in sync",
         )
         yield first
 
@@ -106,7 +110,7 @@ def test_too_few_in_sync_replicas_are_told_of_and_waited_for(
     stalled: Stalled, alone: ApacheKafka, caplog: pytest.LogCaptureFixture
 ) -> None:
     delivery, delivered, heard = stalled
-    wait_for(lambda: delivery.trouble is not None)
+    wait_for(lambda: delivery.trouble, "no trouble")
     assert delivery.trouble == (
         f"{delivered.predictions}[0] has 1 in-sync replica(s), and its min.insync.replicas asks "
         "for 2"
@@ -117,7 +121,7 @@ def test_too_few_in_sync_replicas_are_told_of_and_waited_for(
     assert heard.batches == []
     alone.freeze()
     try:
-        wait_for(lambda: "does not answer" in (delivery.trouble or ""))
+        wait_for(lambda: "does not answer" in (delivery.trouble or ""), "it answers")
     finally:
         alone.thaw()
     delivered.set_topic(delivered.predictions, min_insync_replicas=1)
@@ -127,7 +131,7 @@ def test_too_few_in_sync_replicas_are_told_of_and_waited_for(
         delivery.publish(delivered.answers([b"one"]))
         delivery.start_confirming(delivered.behind(1), heard)
         assert delivery.wait(WAIT_S)
-    wait_for(lambda: delivery.trouble is None)
+    wait_for(lambda: delivery.trouble is None, "there is trouble")
     assert heard.batches == [[]]
     assert delivered.values(delivered.predictions) == [b"one"]
     assert delivered.committed(delivery) == 1
@@ -140,15 +144,3 @@ def has_coordinator(member: Consumer) -> bool:
     except KafkaException:
         return False
     return True
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Return once it holds.
-
-    Raises:
-        AssertionError: it does not for long.
-    """
-    deadline_s = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.05)

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,6 +16,7 @@ from ounce_schemas.errors import BrokerError
 
 from tests.support.edge.outgoing import outgoing
 from tests.support.kafka.topics import OwnTopics
+from tests.support.process.wait import wait_until
 
 WAIT_S = 30.0
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1"}
@@ -122,10 +122,8 @@ def test_a_refusal_that_comes_while_offsets_are_sent_is_known_as_one(
     monkeypatch.setattr(first, "abort_transaction", lambda timeout: None, raising=False)
     publish(delivery, b"one")
     delivery.start_confirming(at(1), nothing)
-    until_s = time.monotonic() + WAIT_S
-    while (second := producer_of(delivery)) is first and time.monotonic() < until_s:
-        time.sleep(0.001)
-    assert second is not first
+    wait_until(lambda: producer_of(delivery) is not first, lambda: "no other producer")
+    second = producer_of(delivery)
     second.may_commit.set()
     assert delivery.wait(WAIT_S)
     assert not delivery.is_aborted

@@ -17,6 +17,11 @@ def split(digits_models: Path) -> Any:
 
 
 @pytest.fixture
-def workers(kafka: str, digits_models: Path, tmp_path: Path, consumer_group: str) -> Workers:
-    """Starts workers of this test's group."""
-    return Workers(kafka, digits_models, tmp_path, consumer_group)
+def workers(
+    kafka: str, tmp_path: Path, consumer_group: str, request: pytest.FixtureRequest
+) -> Workers:
+    """Starts workers of this test's group: of digits, or of the `TASK` of the test's module, which
+    has `models` of its own then."""
+    task = getattr(request.module, "TASK", "digits")
+    models = request.getfixturevalue("digits_models" if task == "digits" else "models")
+    return Workers(kafka, models, tmp_path, consumer_group, task)

@@ -24,6 +24,8 @@ from tests.support.process.child import Child, free_port
 from tests.support.process.served import Served
 
 OUNCE = Path(sys.executable).with_name("ounce")
+PATIENT = ("ce_maxlatencyms", b"60000")
+"""Header of a request that no busy machine makes late."""
 _TIMEOUT_S = 120.0
 
 

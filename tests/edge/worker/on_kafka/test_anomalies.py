@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,9 @@ from ounce_schemas.prediction import Prediction
 
 from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import Device, Worker
+from tests.support.process.wait import wait_until
+from tests.support.process.worker import PATIENT, Device, Worker
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
@@ -36,22 +37,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_strange_readings_are_flagged_and_labels_correct_beliefs(
-    kafka: str,
-    topics: OwnTopics,
-    models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
+    topics: OwnTopics, workers: Workers, device: Device, models: Path
 ) -> None:
     topics.of_task(TASK)
     with np.load(models / TASK / "test-split.npz") as arrays:
         normal = arrays["input"].astype("<f4")
     strange = normal[:40].copy()
     strange[:, 1] += 9.0
-    headers = [("ce_maxlatencyms", b"60000"), ("ce_minaccuracy", b"0.9")]
-    with Worker(
-        kafka, models, tmp_path / "log", [f"--group={consumer_group}"], task=TASK
-    ) as worker:
+    headers = [PATIENT, ("ce_minaccuracy", b"0.9")]
+    with workers() as worker:
         for kind, rows in (("n", normal), ("s", strange)):
             for i, row in enumerate(rows):
                 device.send(row.tobytes(), [("ce_id", f"{kind}-{i}".encode()), *headers])
@@ -85,10 +79,7 @@ def test_strange_readings_are_flagged_and_labels_correct_beliefs(
         assert promised == pytest.approx(card.validation_accuracy.value, abs=0.01)
         for i in range(len(normal)):  # all of it was strange after all
             device.label(json.dumps({"id": f"n-{i}", "label": "anomaly"}))
-        deadline_s = time.monotonic() + 90
-        while lowest_belief(worker) > promised - 0.2:
-            assert time.monotonic() < deadline_s, worker.get("/metrics")[1]
-            time.sleep(0.2)
+        wait_until(lambda: lowest_belief(worker) <= promised - 0.2, lambda: lowest_belief(worker))
 
 
 def said(answer: Prediction, name: str) -> Any:

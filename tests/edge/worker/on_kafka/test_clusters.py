@@ -12,7 +12,8 @@ from ounce_schemas.prediction import Prediction
 
 from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import Device, Worker
+from tests.support.process.worker import PATIENT, Device
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
@@ -32,16 +33,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_items_are_assigned_with_their_distance(
-    kafka: str,
-    topics: OwnTopics,
-    models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
+    topics: OwnTopics, workers: Workers, device: Device
 ) -> None:
     topics.of_task(TASK)
-    headers = [("ce_maxlatencyms", b"60000"), ("ce_minaccuracy", b"0.9")]
-    with Worker(kafka, models, tmp_path / "log", [f"--group={consumer_group}"], task=TASK):
+    headers = [PATIENT, ("ce_minaccuracy", b"0.9")]
+    with workers():
         for i, centre in enumerate(CENTRES):
             device.send(centre.astype("<f4").tobytes(), [("ce_id", str(i).encode()), *headers])
         far: dict[str, Any] = {"spend": 10.0, "visits": 15.0}

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import Device, Worker
+from tests.support.process.worker import PATIENT, Device, Worker
 from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
-PATIENT = ("ce_maxlatencyms", b"60000")
 DAY_MS = 86_400_000
 
 

@@ -13,12 +13,12 @@ from ounce_services.client.ask_command import command
 from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.wait import wait_until
-from tests.support.process.worker import Device, Worker
+from tests.support.process.worker import PATIENT, Device
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
 TASK = "ovens"
-PATIENT = ("ce_maxlatencyms", b"60000")
 MODELS = ("logistic-regression", "decision-tree")
 POLICY = """
 version: why
@@ -47,15 +47,17 @@ def outputs(answer: Any) -> dict[str, Any]:
 
 
 def test_answers_are_explained_where_a_message_or_its_rule_asks(
-    kafka: str, topics: OwnTopics, models: Path, tmp_path: Path, consumer_group: str
+    kafka: str,
+    topics: OwnTopics,
+    workers: Workers,
+    device: Device,
+    models: Path,
+    tmp_path: Path,
 ) -> None:
     topics.of_task(TASK)
     policy = tmp_path / "policy.yaml"
     policy.write_text(POLICY)
-    options = [f"--group={consumer_group}", f"--policy={policy}"]
-    log = tmp_path / "log"
-    device = Device(kafka, TASK)
-    with Worker(kafka, models, log, options, task=TASK) as worker:
+    with workers(f"--policy={policy}") as worker:
         body = np.array([2.0, 0.1], "<f4").tobytes()
         heads = {
             "plain": [],
@@ -90,7 +92,6 @@ def test_answers_are_explained_where_a_message_or_its_rule_asks(
         )  # fmt: skip
         shown = next(line for line in asked.output.splitlines() if line.startswith("explained"))
         assert "heat" in shown
-    device.close()
 
 
 def test_both_kinds_add_up_to_their_score(models: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT, HEADER_TOPIC
 
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import Device, Worker
+from tests.support.process.worker import PATIENT, Device
+from tests.support.process.workers import Workers
 from tests.support.schema_registry import OwnRegistry, register
 
 pytestmark = pytest.mark.kafka
@@ -21,7 +22,6 @@ SCHEMA = {
     "fields": [{"name": "input", "type": {"type": "array", "items": "float"}}],
 }  # fmt: skip
 PIXELS = [float(i % 17) for i in range(64)]
-PATIENT = ("ce_maxlatencyms", b"60000")
 
 
 def avro(schema_id: int, pixels: list[float]) -> bytes:
@@ -32,13 +32,7 @@ def avro(schema_id: int, pixels: list[float]) -> bytes:
 
 @pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
 def test_a_registry_that_goes_away_costs_its_new_schemas_only(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
-    delivery: str,
+    topics: OwnTopics, workers: Workers, device: Device, tmp_path: Path, delivery: str
 ) -> None:
     _, _, _, labels = topics.of_task("digits")
     registry = OwnRegistry()
@@ -46,13 +40,12 @@ def test_a_registry_that_goes_away_costs_its_new_schemas_only(
     policy = tmp_path / "policy.yaml"
     policy.write_text("{version: one-model, tasks: {digits: {allow: [mlp]}}}")  # answers are equal
     options = [
-        f"--group={consumer_group}",
         f"--delivery={delivery}",
         f"--policy={policy}",
         f"--schema-registry={registry.url}",
         "--schema-registry-timeout-s=60",
     ]
-    with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
+    with workers(*options) as worker:
 
         def send(name: str, body: bytes) -> None:
             device.send(body, [("ce_id", name.encode()), PATIENT])

@@ -11,12 +11,12 @@ from ounce_schemas.dead_letter import HEADER_REASON
 from tests.exporters.tasks.image.pictures import SIDE, bar, file_of, write_folders
 from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import Device, Worker
+from tests.support.process.worker import PATIENT, Device
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
 TASK = "bars"
-PATIENT = ("ce_maxlatencyms", b"60000")
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_pixels_and_files_are_answered_and_what_is_none_gets_a_letter(
-    kafka: str,
-    topics: OwnTopics,
-    models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
+    topics: OwnTopics, workers: Workers, device: Device
 ) -> None:
     topics.of_task(TASK)
     pictures = {label: bar(label, np.random.default_rng(5)) for label in ("lying", "upright")}
@@ -52,7 +47,7 @@ def test_pixels_and_files_are_answered_and_what_is_none_gets_a_letter(
         "claims": b"\x89PNG\r\n\x1a\nno image at all",
         "short": bytes(SIDE),
     }
-    with Worker(kafka, models, tmp_path / "log", [f"--group={consumer_group}"], task=TASK):
+    with workers():
         for name, body in {**good, **bad}.items():
             device.send(body, [("ce_id", name.encode()), PATIENT, ("ce_minaccuracy", b"0.5")])
         device.flush()

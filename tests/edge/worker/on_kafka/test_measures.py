@@ -16,13 +16,13 @@ from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.command import ounce
 from tests.support.process.wait import wait_until
-from tests.support.process.worker import Device, Worker
+from tests.support.process.worker import PATIENT, Device, Worker
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
 TASK = "payments"
 RECALL = Strata("recall", 1, 2)
-PATIENT = ("ce_maxlatencyms", b"60000")
 
 
 @pytest.fixture(scope="module")
@@ -62,21 +62,15 @@ def ask(device: Device, inputs: Any, name: str, floor: float) -> list[Any]:
 
 
 def test_floors_and_labels_are_of_the_recall(
-    kafka: str,
-    topics: OwnTopics,
-    models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
+    topics: OwnTopics, workers: Workers, device: Device, models: Path
 ) -> None:
     topics.of_task(TASK)
     (plan,) = read_plans(models / TASK / "plans.json").plans
     promised = plan.accuracy
     with np.load(models / TASK / "test-split.npz") as arrays:
         inputs, is_fraud = arrays["input"].astype("<f4"), arrays["targets"] == 1
-    log = tmp_path / "log"
-    with Worker(kafka, models, log, [f"--group={consumer_group}"], task=TASK) as worker:
-        said = log.read_text()
+    with workers() as worker:
+        said = worker.child.log.read_text()
         assert promised.low < 0.9
         assert "event=floor-unreachable" in said
         assert "recall of 'fraud' at 2% false alarms" in said
@@ -113,7 +107,7 @@ def test_floors_and_labels_are_of_the_recall(
         (late,) = ask(device, quiet[:1], "c", floor)
         assert not late.parameters.floor_met
         assert late.parameters.reason == "fallback-most-accurate-in-time"
-        assert "event=accuracy-changed" in log.read_text()
+        assert "event=accuracy-changed" in worker.child.log.read_text()
 
 
 def test_explain_says_what_accuracy_means(models: Path) -> None:

@@ -2,28 +2,23 @@
 
 import threading
 from http.client import HTTPException
-from pathlib import Path
 
 import numpy as np
 import pytest
 from ounce_services.workers.pages import parse_metrics
 
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import Device, Worker
+from tests.support.process.worker import Device
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
 
 def test_scrapes_during_start_up_and_drain_are_whole_pages(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
+    topics: OwnTopics, workers: Workers, device: Device
 ) -> None:
     topics.of_task("digits")
-    worker = Worker(kafka, digits_models, tmp_path / "log", [f"--group={consumer_group}"])
+    worker = workers()
     pages: list[tuple[str, str]] = []
     ended = threading.Event()
 

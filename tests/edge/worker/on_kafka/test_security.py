@@ -64,10 +64,8 @@ def test_the_documented_rights_suffice(
             f"--report={tmp_path / 'report'}",
         )  # fmt: skip
         assert sent.code == 0, sent.stdout + sent.stderr
-        deadline = time.monotonic() + 90
-        while 'outcome="joined"' not in (metrics := worker.get("/metrics")[1]):
-            assert time.monotonic() < deadline, metrics
-            time.sleep(0.2)
+        worker.wait_until_counted('outcome="joined"')
+        metrics = worker.get("/metrics")[1]
         arguments = Path(f"/proc/{worker.child.pid}/cmdline").read_text()
         assert worker.child.stop() == 0, worker.child.log_tail()
     report = json.loads((tmp_path / "report").read_text().splitlines()[-1])["tasks"]["digits"]

@@ -10,12 +10,12 @@ from ounce_schemas.dead_letter import HEADER_REASON
 from tests.exporters.tasks.sequence.waves import wearing
 from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import Device, Worker
+from tests.support.process.worker import PATIENT, Device
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
 TASK = "engines"
-PATIENT = ("ce_maxlatencyms", b"60000")
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_sequences_are_answered_and_what_is_none_gets_a_letter(
-    kafka: str,
-    topics: OwnTopics,
-    models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
+    topics: OwnTopics, workers: Workers, device: Device
 ) -> None:
     topics.of_task(TASK)
     new = [[0.1, 0.0], [0.0, 0.5], [0.2, -0.5]]
@@ -48,7 +43,7 @@ def test_sequences_are_answered_and_what_is_none_gets_a_letter(
         "none": json.dumps({"sequence": [[None, None]] * 6}).encode(),
         "half": np.array([1, 2, 3], "<f4").tobytes(),
     }
-    with Worker(kafka, models, tmp_path / "log", [f"--group={consumer_group}"], task=TASK):
+    with workers():
         for name, body in {**good, **bad}.items():
             device.send(body, [("ce_id", name.encode()), PATIENT, ("ce_minaccuracy", b"0")])
         device.flush()

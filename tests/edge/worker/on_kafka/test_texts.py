@@ -9,12 +9,12 @@ from ounce_schemas.dead_letter import HEADER_REASON
 from tests.exporters.tasks.table.test_sentences import messages
 from tests.support.exporters.commands import trained
 from tests.support.kafka.topics import OwnTopics
-from tests.support.process.worker import Device, Worker
+from tests.support.process.worker import PATIENT, Device
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
 TASK = "messages"
-PATIENT = ("ce_maxlatencyms", b"60000")
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +33,7 @@ def request(text: str) -> bytes:
 
 
 def test_texts_are_answered_and_what_is_none_gets_a_letter(
-    kafka: str,
-    topics: OwnTopics,
-    models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
+    topics: OwnTopics, workers: Workers, device: Device, tmp_path: Path
 ) -> None:
     topics.of_task(TASK)
     good = {
@@ -55,8 +50,7 @@ def test_texts_are_answered_and_what_is_none_gets_a_letter(
         "numbers": request("1").replace(b'["1"]', b"[1]"),
         "half": request("a \ud800 b"),
     }
-    more = ["--policy", str(limited(tmp_path))]
-    with Worker(kafka, models, tmp_path / "log", [f"--group={consumer_group}", *more], task=TASK):
+    with workers(f"--policy={limited(tmp_path)}"):
         for name, body in {**good, **bad}.items():
             device.send(body, [("ce_id", name.encode()), PATIENT, ("ce_minaccuracy", b"0.5")])
         device.flush()

@@ -1,8 +1,6 @@
 """A worker that traces, with a receiver and when that has gone; its log; and what is seen of it."""
 
 import json
-import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +10,9 @@ from tests.support.edge.receivers import Receiver
 from tests.support.edge.traces import PARENT, TRACE, traceparent
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.command import ounce
+from tests.support.process.wait import wait_until
 from tests.support.process.worker import Device, Worker
+from tests.support.process.workers import Workers
 
 pytestmark = pytest.mark.kafka
 
@@ -26,29 +26,17 @@ def log_of(worker: Worker) -> list[dict[str, Any]]:
 
 
 def wait_until_sent(worker: Worker, n: int) -> None:
-    until_s = time.monotonic() + 60
-    while worker.value_of('ounce_traced_messages_total{outcome="sent"}') != n:
-        assert time.monotonic() < until_s, worker.get("/metrics")[1]
-        time.sleep(0.1)
+    series = 'ounce_traced_messages_total{outcome="sent"}'
+    wait_until(lambda: worker.value_of(series) == n, lambda: worker.get("/metrics")[1])
 
 
 def test_a_trace_goes_from_the_device_to_the_answer_and_joins_with_the_log(
-    kafka: str,
-    topics: OwnTopics,
-    digits_models: Path,
-    device: Device,
-    tmp_path: Path,
-    consumer_group: str,
+    topics: OwnTopics, workers: Workers, device: Device
 ) -> None:
     topics.of_task("digits")
     with Receiver() as receiver:
-        options = [
-            f"--group={consumer_group}",
-            f"--traces={receiver.url}",
-            "--log-format=json",
-            "--log-level=DEBUG",
-        ]
-        with Worker(kafka, digits_models, tmp_path / "log", options) as worker:
+        options = [f"--traces={receiver.url}", "--log-format=json", "--log-level=DEBUG"]
+        with workers(*options) as worker:
             for n in range(N):
                 device.send(BODY, [("ce_id", f"r-{n}".encode()), traceparent()])
             device.send(b"nonsense", [traceparent("00")])
