@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from ounce_schemas.policy_history import Change
+from ounce_services.control.access.principal import EVERYBODY
 from ounce_services.control.carriers import PolicyCarrier
 from ounce_services.control.plane import make_plane
 from ounce_services.control.settings import ControlSettings
@@ -26,7 +27,8 @@ def main() -> None:
 
     PolicyCarrier.carry = carry_and_die  # type: ignore[method-assign]
     base = 0 if when == "before" else 1
-    plane.policies.apply(Change(f"min_accuracy: 0.{5 + base}", "ann", when), base)
+    with plane.audit.watch(EVERYBODY, "policy.apply", when):
+        plane.policies.apply(Change(f"min_accuracy: 0.{5 + base}", "ann", when), base)
 
 
 main()

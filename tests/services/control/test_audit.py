@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from fastapi.testclient import TestClient
 from ounce_schemas.errors import OunceError
-from ounce_services.control.access.audit import BEGUN
 from ounce_services.control.access.principal import EVERYBODY
 from ounce_services.control.plane import Plane
+from ounce_services.control.store.audit_line import BEGUN
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 Caller = Callable[..., TestClient]

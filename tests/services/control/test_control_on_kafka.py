@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from ounce_schemas.policy_history import Change
 from ounce_schemas.topics import CANARIES_TOPIC, POLICIES_TOPIC
 from ounce_services.control.access.keys import Keys
-from ounce_services.control.access.principal import Role
-from ounce_services.control.plane import make_plane
+from ounce_services.control.access.principal import EVERYBODY, Role
+from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
+from ounce_services.control.store.audit_line import BEGUN
 from ounce_services.control.store.database import Database
 from ounce_services.policies.canary_command import command as canary_command
 from ounce_services.policies.topic import PolicyTopic
@@ -39,7 +40,9 @@ def test_killed_between_database_and_topic_both_agree_after_the_next_start(
         assert len(in_kafka) == (n - 1 if when == "before" else n)
         plane = make_plane(ControlSettings(kafka=kafka, state=state, models=tmp_path / "none"))
         assert [version.note for version in plane.policies.waiting()] == [when]
+        assert outcome_of(plane, when) == BEGUN
         plane.outbox.carry_waiting()
+        assert outcome_of(plane, when) == f"v{n} in-force"
         plane.policies.follow()
         assert plane.policies.waiting() == []
         truth = PolicyTopic(kafka).history().versions
@@ -105,6 +108,12 @@ def test_served_beside_the_command_both_see_each_others_versions(
         finally:
             served.terminate()
         assert served.wait(30) in (0, -signal.SIGTERM)
+
+
+def outcome_of(plane: Plane, subject: str) -> str:
+    """Of what has this subject in the audit log."""
+    [line] = [e for e in plane.audit.newest(EVERYBODY, 10) if e.subject == subject]
+    return line.outcome
 
 
 def by_command(key: str, url: str) -> list[tuple[str, str]]:

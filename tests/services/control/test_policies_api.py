@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 from ounce_schemas.canary import Canary
 from ounce_schemas.policy_history import Change, next_version
+from ounce_services.control.access.principal import EVERYBODY
 from ounce_services.control.plane import Plane, _keep_in_step
 
 from tests.services.control.conftest import Caller, MemoryTopics
@@ -175,19 +176,21 @@ def test_a_policy_that_is_too_large_is_refused_with_what_to_do(
 
 
 def test_while_kafka_is_away_a_change_waits_and_a_second_one_is_refused(
-    as_: Caller, topics_in_memory: MemoryTopics, plane: object
+    as_: Caller, topics_in_memory: MemoryTopics, plane: Plane
 ) -> None:
     ann = as_("editor")
     assert apply(ann, LOOSE, 0).status_code == 201
     topics_in_memory.is_away = True
     waits = apply(ann, TIGHT, 1)
     assert (waits.status_code, waits.json()["state"]) == (202, "waiting")
+    assert plane.audit.newest(EVERYBODY, 1)[0].outcome == "v2 waiting"
     assert apply(ann, "{}", 1).status_code == 412
     listed = ann.get("/v1/policies").json()
     assert (listed["current"], listed["versions"][0]["state"]) == (1, "waiting")
     topics_in_memory.is_away = False
     plane.outbox.carry_waiting()
     plane.policies.follow()
+    assert [e.outcome for e in plane.audit.newest(EVERYBODY, 2)][1] == "v2 in-force"
     assert ann.get("/v1/policies").json()["current"] == 2
     current = topics_in_memory.history().current
     assert current is not None

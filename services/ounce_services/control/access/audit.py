@@ -11,13 +11,12 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ounce_services.control.access.principal import Principal
+from ounce_services.control.store.audit_line import BEGUN, current_line, settle
 from ounce_services.control.store.database import Database, why
 from ounce_services.control.store.tables import AuditRow, BeginningRow
 
 _log = logging.getLogger(__name__)
 MOST_SHOWN = 1000
-BEGUN = "begun: how it ended is not known"
-"""Of what a control plane, or its database, did not live to see the end of."""
 
 
 class Entry(NamedTuple):
@@ -43,7 +42,8 @@ class Seen(NamedTuple):
 
 
 class Audit:
-    """Appends to the log. A line gets its outcome once; nothing else changes or removes one."""
+    """Appends to the log. A line gets its outcome once, and another where it waited; nothing else
+    changes or removes one."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -81,20 +81,24 @@ class Audit:
         """One line of what the block does. It is there before the block begins, so what is done
         has a line, whenever the process or the database ends. The line then gets its outcome: in
         the words that the block hands over, or why it was refused. Where the database does not take
-        that, what was done is done all the same: the line stays as it began."""
+        that, what was done is done all the same: the line stays as it began. What goes through the
+        outbox gets its outcome from who carries it, also after the next start."""
         id_ = self.add(caller, action, subject, BEGUN)
         outcomes = ["done"]
+        token = current_line.set(id_)
         try:
             yield outcomes.append
         except OunceError as e:
             self._end(id_, f"refused: {e}")
             raise
+        finally:
+            current_line.reset(token)
         self._end(id_, outcomes[-1])
 
     def _end(self, id_: int, outcome: str) -> None:
         try:
             with self._database.begin() as session:
-                session.get_one(AuditRow, id_).outcome = _outcome(outcome)
+                settle(session, id_, _outcome(outcome))
         except SQLAlchemyError as e:
             _log.warning("line %d of the audit log gets no outcome (%s): %s", id_, outcome, why(e))
 

@@ -17,6 +17,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ounce_services.control.errors import StaleError
+from ounce_services.control.store.audit_line import current_line, settle
 from ounce_services.control.store.database import Database
 from ounce_services.control.store.tables import OutboxRow
 
@@ -51,6 +52,11 @@ class Record(NamedTuple):
     """Its place in that order."""
     payload: str
     """As Kafka gets it."""
+
+    @property
+    def name(self) -> str:
+        """As the audit log calls it."""
+        return f"v{self.number}" if self.kind is Kind.POLICY else f"number {self.number}"
 
 
 def policy_record(number: int, payload: str) -> Record:
@@ -115,7 +121,12 @@ class Outbox:
         """
         id_ = uuid.uuid4().hex
         row = OutboxRow(
-            id=id_, state=State.WAITING, reason="", at_ms=int(time.time() * 1e3), **record._asdict()
+            id=id_,
+            state=State.WAITING,
+            reason="",
+            at_ms=int(time.time() * 1e3),
+            audit_id=current_line.get(),
+            **record._asdict(),
         )
         try:
             with self._database.begin() as session:
@@ -163,10 +174,13 @@ class Outbox:
         except BrokerError as e:
             _log.warning("%s %s waits for Kafka: %s", row.kind, row.number, e)
             return False
+        fate = fate._replace(reason=fate.reason.replace("\0", ""))  # PostgreSQL takes none
         with self._database.begin() as session:
             still = (OutboxRow.id == row.id, OutboxRow.state == State.WAITING)
             values = {"state": fate.state, "reason": fate.reason}
             session.execute(update(OutboxRow).where(*still).values(values))
+            if row.audit_id is not None:
+                settle(session, row.audit_id, _outcome(_record(row), fate))
         return True
 
 
@@ -176,6 +190,11 @@ def _waiting_rows() -> Select[OutboxRow]:
         .where(OutboxRow.state == State.WAITING)
         .order_by(OutboxRow.at_ms, OutboxRow.number)
     )
+
+
+def _outcome(record: Record, fate: Fate) -> str:
+    is_refused = fate.state is State.REFUSED
+    return f"refused: {fate.reason}" if is_refused else f"{record.name} {fate.state}"
 
 
 def _record(row: OutboxRow) -> Record:

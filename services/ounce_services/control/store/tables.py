@@ -86,6 +86,7 @@ class OutboxRow(Base):
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str] = mapped_column(Text, default="")
     at_ms: Mapped[int] = mapped_column(BigInteger)
+    audit_id: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class PolicyRow(Base):
