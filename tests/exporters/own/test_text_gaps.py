@@ -13,7 +13,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 TEXTS = ["site", "shift"]
@@ -113,3 +113,20 @@ def test_an_empty_text_is_the_gap_that_a_model_has_learned(what: str) -> None:
     np.testing.assert_allclose(foreign.native(inputs), expected, atol=1e-5)
     np.testing.assert_allclose(answers, expected, atol=1e-4)
     np.testing.assert_array_equal(model.predict_proba(rows), expected)  # it stays as it was
+
+
+class Mine(Pipeline):
+    """A class of somebody's own."""
+
+
+def test_numbers_that_a_frame_holds_as_objects_are_no_texts() -> None:
+    rows = frame(np.nan).astype({"floor": object})
+    columns = make_column_transformer(
+        (SimpleImputer(strategy="most_frequent"), ["floor"]), (OneHotEncoder(), ["site"])
+    )
+    model = Mine([("columns", columns), ("model", LogisticRegression())])
+    foreign = from_sklearn(model.fit(rows, np.where(rows["warm"] > 0, "yes", "no")), TASK)
+    site = rows[["site"]].where(rows[["site"]].notna(), "").to_numpy(object)
+    feeds = {"floor": rows[["floor"]].to_numpy(np.float32), "site": site}
+    answers = list(Session(foreign.graph).run(feeds, len(rows)).values())[-1]
+    np.testing.assert_allclose(answers, model.predict_proba(rows), atol=1e-4)
