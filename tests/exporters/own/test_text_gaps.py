@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.native import from_sklearn
+from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -130,3 +131,13 @@ def test_numbers_that_a_frame_holds_as_objects_are_no_texts() -> None:
     feeds = {"floor": rows[["floor"]].to_numpy(np.float32), "site": site}
     answers = list(Session(foreign.graph).run(feeds, len(rows)).values())[-1]
     np.testing.assert_allclose(answers, model.predict_proba(rows), atol=1e-4)
+
+
+def test_a_pipeline_that_fails_on_an_unknown_text_is_told_so() -> None:
+    rows = frame(np.nan)
+    model = boosted(OrdinalEncoder()).fit(rows, np.where(rows["warm"] > 0, "yes", "no"))
+    native = from_sklearn(model, TASK).native
+    assert native is not None
+    texts = np.array([["mars", "day"]], object)
+    with pytest.raises(ExportError, match="Pipeline itself fails on the task's items: Found unkno"):
+        native({"numbers": np.zeros((1, 2), np.float32), "texts": texts})
