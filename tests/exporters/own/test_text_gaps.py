@@ -15,7 +15,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
 TEXTS = ["site", "shift"]
 TASK = TaskSpec(
@@ -141,3 +141,11 @@ def test_a_pipeline_that_fails_on_an_unknown_text_is_told_so() -> None:
     texts = np.array([["mars", "day"]], object)
     with pytest.raises(ExportError, match="Pipeline itself fails on the task's items: Found unkno"):
         native({"numbers": np.zeros((1, 2), np.float32), "texts": texts})
+
+
+def test_a_step_that_takes_numbers_of_texts_is_refused() -> None:
+    rows = frame(np.nan).assign(site=True)
+    columns = make_column_transformer((StandardScaler(), ["warm", "site"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(rows, rows["warm"] > 0)
+    with pytest.raises(ExportError, match="takes numbers from columns that hold texts in a table"):
+        from_sklearn(model, TASK)
