@@ -27,6 +27,9 @@ from ounce_exporters.own.transformed_targets import turned_back
 
 _OPSET = {"": 18, "ai.onnx.ml": 3}  # the latest that skl2onnx's converters are written for
 _NO_CONVERTER = re.compile(r"Unable to find a shape calculator for type '<class '[\w.]*?(\w+)'>'")
+_TEXT_FOR_NUMBER = re.compile(
+    r"got an input \S+ with a wrong type <class '[\w.]*StringTensorType'>"
+)
 _OF_NO_COLUMN = "skl2onnx/"
 """Before the name of what is no input: a column may be called as the output is, `label`."""
 
@@ -121,6 +124,11 @@ def _to_graph(model: Any, types: Types) -> onnx.ModelProto:
         reason = " ".join(str(e).split())[:300]
         absent = _NO_CONVERTER.search(reason)
         reason = f"it has no converter for {absent[1]}" if absent else reason
+        if _TEXT_FOR_NUMBER.search(reason):
+            reason = (
+                "a step takes numbers from columns that hold texts in a table, as of True and "
+                "False: encode these, or write them as 1 and 0"
+            )
         raise ExportError(f"skl2onnx can't convert this {type(model).__name__}: {reason}") from e
     # skl2onnx writes `_` for what is no letter of a name, and numbers what else has the name
     # `label`; the inputs stand in their order.

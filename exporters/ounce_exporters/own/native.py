@@ -68,8 +68,14 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
 
     def native(inputs: Inputs) -> NDArray[Any]:
         rows = _rows(model, task, inputs, names, gap)
-        with few_threads(len(rows)):
-            return _answer(model, rows)
+        try:
+            with few_threads(len(rows)):
+                return _answer(model, rows)
+        except Exception as e:  # whatever the estimator raises for a value that it has not learned
+            raise ExportError(
+                f"this {type(model).__name__} itself fails on the task's items: "
+                f"{' '.join(str(e).split())[:300]}"
+            ) from e
 
     texts = {tensor.name for tensor in task.inputs if tensor.datatype == "BYTES"}
     if names is None:

@@ -88,7 +88,8 @@ def _with_gap(numbers: NDArray[Any], categories: NDArray[Any]) -> NDArray[np.flo
 
 
 def _fills_texts(imputer: SimpleImputer) -> bool:
-    return imputer.statistics_.dtype.kind in "OUS" and bool(isna(imputer.missing_values))
+    fills = any(isinstance(value, str) for value in imputer.statistics_)
+    return fills and bool(isna(imputer.missing_values))
 
 
 def _gaps(categories: NDArray[Any]) -> NDArray[np.int64]:
@@ -108,10 +109,10 @@ def _steps(value: Any, seen: set[int] | None = None) -> Iterator[BaseEstimator]:
         parts = list(value.values())
     elif isinstance(value, list | tuple):
         parts = list(value)
-    elif type(value).__module__.startswith("sklearn.") and hasattr(value, "__dict__"):
+    elif isinstance(value, BaseEstimator) or type(value).__module__.startswith("sklearn."):
         if isinstance(value, BaseEstimator) and _is_fitted(value):
             yield value
-        parts = list(vars(value).values())
+        parts = list(getattr(value, "__dict__", {}).values())
     else:
         return
     for part in parts:

@@ -42,7 +42,8 @@ _FIT_S = 0.03
 """Of any fit, however few its rows; of some kinds more."""
 _SLOW_FIT_S: Mapping[str, float] = MappingProxyType(
     {"mlp": 0.5, "mlp-small": 0.4, "glass-box": 0.3, "random-forest": 0.15, "extra-trees": 0.12,
-     "gradient-boosting": 0.1, "kernel-svm": 0.1, "cluster-network": 6.0, "autoencoder": 6.0}
+     "gradient-boosting": 0.1, "kernel-svm": 0.1, "minirocket": 0.3,
+     "cluster-network": 6.0, "autoencoder": 6.0}
 )  # fmt: skip
 
 

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.native import from_sklearn
+from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 
 TEXTS = ["site", "shift"]
 TASK = TaskSpec(
@@ -113,3 +114,38 @@ def test_an_empty_text_is_the_gap_that_a_model_has_learned(what: str) -> None:
     np.testing.assert_allclose(foreign.native(inputs), expected, atol=1e-5)
     np.testing.assert_allclose(answers, expected, atol=1e-4)
     np.testing.assert_array_equal(model.predict_proba(rows), expected)  # it stays as it was
+
+
+class Mine(Pipeline):
+    """A class of somebody's own."""
+
+
+def test_numbers_that_a_frame_holds_as_objects_are_no_texts() -> None:
+    rows = frame(np.nan).astype({"floor": object})
+    columns = make_column_transformer(
+        (SimpleImputer(strategy="most_frequent"), ["floor"]), (OneHotEncoder(), ["site"])
+    )
+    model = Mine([("columns", columns), ("model", LogisticRegression())])
+    foreign = from_sklearn(model.fit(rows, np.where(rows["warm"] > 0, "yes", "no")), TASK)
+    site = rows[["site"]].where(rows[["site"]].notna(), "").to_numpy(object)
+    feeds = {"floor": rows[["floor"]].to_numpy(np.float32), "site": site}
+    answers = list(Session(foreign.graph).run(feeds, len(rows)).values())[-1]
+    np.testing.assert_allclose(answers, model.predict_proba(rows), atol=1e-4)
+
+
+def test_a_pipeline_that_fails_on_an_unknown_text_is_told_so() -> None:
+    rows = frame(np.nan)
+    model = boosted(OrdinalEncoder()).fit(rows, np.where(rows["warm"] > 0, "yes", "no"))
+    native = from_sklearn(model, TASK).native
+    assert native is not None
+    texts = np.array([["mars", "day"]], object)
+    with pytest.raises(ExportError, match="Pipeline itself fails on the task's items: Found unkno"):
+        native({"numbers": np.zeros((1, 2), np.float32), "texts": texts})
+
+
+def test_a_step_that_takes_numbers_of_texts_is_refused() -> None:
+    rows = frame(np.nan).assign(site=True)
+    columns = make_column_transformer((StandardScaler(), ["warm", "site"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(rows, rows["warm"] > 0)
+    with pytest.raises(ExportError, match="takes numbers from columns that hold texts in a table"):
+        from_sklearn(model, TASK)

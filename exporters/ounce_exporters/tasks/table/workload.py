@@ -17,7 +17,9 @@ from ounce_exporters.tasks.work import fit_work_s, row_work_us
 FIT_S = 12.0
 """Nominal seconds that one fit may take: a model of slow fits learns from a sample of the rows."""
 EXPORT_S = 1.0
-"""Of every model, to export, check and measure it."""
+"""Of a table's or a text's model, to export, check and measure it."""
+TRACED_S = 2.5
+"""Of any model of images or sequences: PyTorch traces what it reads of an item."""
 _OF_TRIAL = re.compile(r"-\d+$")
 """Behind the family's name, where tuning found the model."""
 _BOUNDED = ("glass-box",)
@@ -32,6 +34,8 @@ MOST_GLASS_CLASSES = 50
 def bound_work(recipes: Sequence[Recipe], data: TaskData) -> list[Recipe]:
     """The same recipes with their effort in nominal seconds and the most rows each learns from."""
     n_fits = 1 if data.folds is None else int(data.folds.max()) + 2
+    is_traced = data.spec.image is not None or data.spec.inputs[0].channels is not None
+    export_s = TRACED_S if is_traced else EXPORT_S
     bounded = []
     for recipe in recipes:
         name = _OF_TRIAL.sub("", recipe.name)
@@ -41,7 +45,7 @@ def bound_work(recipes: Sequence[Recipe], data: TaskData) -> list[Recipe]:
         fit_s = fit_work_s(name, n_rows, data)
         if name in _BOUNDED:
             fit_s = min(fit_s, FIT_S)
-        effort = EXPORT_S + n_fits * fit_s
+        effort = export_s + n_fits * fit_s
         bounded.append(replace(recipe, effort=effort, most_rows=most_rows))
     return bounded
 
