@@ -29,6 +29,9 @@ _SESSION_S = 7 * 86_400
 """So long the broker keeps what comes for a gateway that is away, where it has room."""
 _KEEPALIVE_S = 30
 _DONT_SEND_RETAINED = 2
+_SHORT_S = 10.0
+_OFTEN = 3
+"""So many connections in a row that were this short: two clients may throw each other out."""
 _MOST_AT_ONCE = 500
 """Answers under way."""
 
@@ -46,6 +49,8 @@ class Session:
         share = f"$share/{settings.group}/" if settings.group else ""
         self._filters = [share + text for text in filters]
         self._host, self._port, is_tls = settings.mqtt_address
+        self._name = settings.own_name
+        self._connected_s, self._n_short = 0.0, 0
         self._most_bytes = round(settings.max_waiting_mb * 1e6)
         self._window = settings.mqtt_window
         self.trouble: str | None = "MQTT is not connected yet"
@@ -192,6 +197,7 @@ class Session:
         if reason.is_failure:
             self._tell(f"MQTT at {self._host}:{self._port} refuses: {reason}")
             return
+        self._connected_s = time.monotonic()
         if not flags.session_present:
             self._left_over.clear()
         self.at_once = min(_MOST_AT_ONCE, getattr(properties, "ReceiveMaximum", _MOST_AT_ONCE))
@@ -218,8 +224,13 @@ class Session:
                 self._held_bytes -= arrived.size_bytes
                 self._left_over[arrived.mid] = arrived
             self._unacknowledged.clear()
+        is_short = time.monotonic() - self._connected_s < _SHORT_S
+        self._n_short = self._n_short + 1 if is_short else 0
         if not self._is_closing and self.trouble is None:  # else it was told why
-            self._tell(f"MQTT at {self._host}:{self._port} is lost: {reason}")
+            why = "the connection broke" if str(reason) == "Unspecified error" else reason
+            if self._n_short >= _OFTEN:
+                why = f"{why}; is another gateway called {self._name}? give each its own --name"
+            self._tell(f"MQTT at {self._host}:{self._port} is lost: {why}")
 
     def _tell(self, trouble: str) -> None:
         if trouble != self.trouble:

@@ -103,7 +103,8 @@ def _compute(report: FleetReport, width: int) -> Panel:
     for label, seconds, style in (("Ounce", spent_s, OURS), ("always best", best_s, BEST)):
         filled = bar(seconds / best_s if best_s else 0, bar_width)
         rows.add_row(label, Text(filled, style=style), f"{seconds:,.2f} CPU s")
-    right = Group(Text("less compute than always the most accurate model"), rows)
+    running = " running" if width >= _LEAST_WIDTH else ""
+    right = Group(Text(f"less compute than always{running} the most accurate model"), rows)
     grid = Table.grid(padding=(0, 3))
     grid.add_row(figure, right)
     return Panel(grid, border_style="green", padding=(0, 2))
