@@ -43,7 +43,12 @@ def _set(admin: AdminClient, topic: str, wanted: Mapping[str, str]) -> None:
     asked = ConfigResource(ResourceType.TOPIC, topic)
 
     def differing() -> list[str]:
-        known = admin.describe_configs([asked])[asked].result(_TIMEOUT_S)
+        try:
+            known = admin.describe_configs([asked])[asked].result(_TIMEOUT_S)
+        except KafkaException as e:
+            if e.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+            return [*wanted]  # it was made a moment ago
         return [name for name, value in wanted.items() if known[name].value != value]
 
     wait_until(lambda: not differing(), differing)
