@@ -25,7 +25,6 @@ from ounce_edge.broker.delivery.transactional_producer import (
 )
 from ounce_edge.gateway.arrivals import KafkaRecord, as_outgoing
 from ounce_edge.gateway.pace import TICK_S, Pace
-from ounce_edge.gateway.patience import ask_patiently
 from ounce_edge.gateway.store import Store, StoreError
 from ounce_edge.gateway.stored import Most
 from ounce_edge.gateway.topics_aside import TopicsAside
@@ -34,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 _PAUSE_S = 2.0
 _TIMEOUT_S = 5.0
+_LOOK_S = 1.0
+"""So long a gateway that stops may wait for a Kafka that is away."""
 _EXPECTED = (BrokerError, StoreError, KafkaException)
 _MOST_URGENT = 100
 """Devices that go first at once."""
@@ -81,6 +82,7 @@ class Backlog:
         self._woken = threading.Event()
         """Somebody is in a hurry."""
         self._first: dict[bytes, None] = {}
+        self._asks: Consumer | None = None
         self._producer: TransactionalProducer | None = None
         self._metadata: Any = None
         """Of the store's group."""
@@ -134,6 +136,7 @@ class Backlog:
                 self._drop_producer()
                 self._is_closing.wait(_PAUSE_S)
         self._drop_producer()
+        self._ask_no_more()
 
     def _tell(self, error: Exception) -> None:
         what = (
@@ -192,13 +195,24 @@ class Backlog:
         if not self._is_tried:
             self._is_tried = True
             self._commit(self._producer, [], self._last)
+        self._ask_no_more()
         return self._producer
 
     def _look(self) -> Any:
         """Metadata of the store's group, once Kafka is there."""
-        with Consumer(self._asking) as consumer:
-            ask_patiently(lambda s: consumer.list_topics(self._markers[0], s), self._is_closing)
-            return consumer.consumer_group_metadata()
+        self._asker().list_topics(self._markers[0], _LOOK_S)
+        return self._asker().consumer_group_metadata()
+
+    def _asker(self) -> Consumer:
+        """It stays until all is known: to connect over a far line takes longer than one attempt."""
+        if self._asks is None:
+            self._asks = Consumer(self._asking)
+        return self._asks
+
+    def _ask_no_more(self) -> None:
+        if self._asks is not None:
+            self._asks.close()
+            self._asks = None
 
     def _commit(
         self, producer: TransactionalProducer, records: Sequence[KafkaRecord], number: int
@@ -278,9 +292,8 @@ class Backlog:
         Raises:
             BrokerError: Kafka does not say.
         """
-        with Consumer(self._asking) as consumer:
-            asked = [TopicPartition(topic, 0) for topic in self._markers]
-            found = ask_patiently(lambda s: consumer.committed(asked, s), self._is_closing)
+        asked = [TopicPartition(topic, 0) for topic in self._markers]
+        found = self._asker().committed(asked, _TIMEOUT_S)
         for at in found:
             if at.error is not None and at.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise BrokerError(f"{at.topic}: {at.error.str()}")

@@ -1,10 +1,11 @@
-"""A line that carries little in the time of a transaction."""
+"""A line that is far, and carries little in the time of a transaction."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from ounce_edge.broker.delivery.refusals import Refusal
 from ounce_edge.broker.delivery.transactional_producer import AbortedError
 from ounce_edge.gateway import backlog as room
@@ -34,9 +35,27 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> SlowKafka:
     fake = SlowKafka()
     monkeypatch.setattr(room, "TransactionalProducer", fake.producer)
     monkeypatch.setattr(room, "_PAUSE_S", 0.01)
-    monkeypatch.setattr(Backlog, "_look", lambda _: None)
+    monkeypatch.setattr(room, "Consumer", FarConsumer)
     monkeypatch.setattr(Backlog, "_committed", lambda _: fake.committed)
     return fake
+
+
+class FarConsumer:
+    """A fake whose connection takes longer than an attempt to ask over it."""
+
+    def __init__(self, _: Any) -> None:
+        self._is_connected = False
+
+    def list_topics(self, *_: Any) -> None:
+        if not self._is_connected:
+            self._is_connected = True
+            raise KafkaException(KafkaError(KafkaError._TRANSPORT))
+
+    def consumer_group_metadata(self) -> None:
+        """Nobody looks at it."""
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 @pytest.fixture
