@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from ounce_schemas.embedded_cluster import is_embedded
 from ounce_schemas.errors import OunceError
@@ -56,6 +56,9 @@ class Following:
         self._begin = begin
         self._next: dict[_Place, int] = {}
         """Offsets behind what was taken."""
+        self._lost: set[str] = set()
+        """Topics that hold nothing where it was read on: a broker may show a new one's id before it
+        has let go of the old one's records."""
         self._topic_ids: dict[str, str] = {}
         """Of those that are read from a time on, as far as Kafka tells."""
 
@@ -78,6 +81,7 @@ class Following:
             "group.id": "ounce-console",  # never joined: partitions are assigned by hand
             "enable.auto.commit": False,
             "allow.auto.create.topics": False,
+            "auto.offset.reset": "error",
             "fetch.wait.max.ms": 200,
             "queued.max.messages.kbytes": 16_384,
         }
@@ -106,10 +110,13 @@ class Following:
                 assigned = self._assign(consumer, admin, assigned)
             by_topic: dict[str, Records] = {}
             for message in consumer.consume(5000, 0.2):
-                if message.error() is None:
-                    topic = str(message.topic())
-                    self._next[topic, message.partition() or 0] = (message.offset() or 0) + 1
-                    by_topic.setdefault(topic, []).append((message.key(), message.value()))
+                place = (str(message.topic()), message.partition() or 0)
+                error = message.error()
+                if error is None:
+                    self._next[place] = (message.offset() or 0) + 1
+                    by_topic.setdefault(place[0], []).append((message.key(), message.value()))
+                elif error.code() == KafkaError._AUTO_OFFSET_RESET:
+                    self._lost.add(place[0])
             for topic, records in by_topic.items():
                 self._take(topic, records)
 
@@ -121,6 +128,8 @@ class Following:
         parts = {(name, p) for name in wanted if name in topics for p in topics[name].partitions}
         timed = {name for name, _ in parts if wanted[name] is not None}
         anew = set() if is_embedded(found.cluster_id) else self._made_anew(admin, timed)
+        anew |= self._lost
+        self._lost = set()
         self._next = {
             each: n for each, n in self._next.items() if each in parts and each[0] not in anew
         }

@@ -161,3 +161,29 @@ def test_a_topic_that_is_made_anew_is_read_from_its_beginning(
         topics.make_again(topic)
         send("4", "5")
         wait_until(lambda: seen[-3:] == ["begin", "4", "5"], lambda: seen)
+
+
+@pytest.mark.kafka
+def test_a_topic_that_holds_less_than_was_read_is_read_from_its_beginning(
+    kafka: str, topics: OwnTopics
+) -> None:
+    topic = f"following-less-{id(topics)}"
+    topics.make([topic])
+    producer = Producer({"bootstrap.servers": kafka})
+    producer.produce(topic, "1", "k")
+    assert producer.flush(LIMIT_S) == 0
+    seen = list[str]()
+
+    def take(_topic: str, records: Records) -> None:
+        seen.extend((value or b"").decode() for _, value in records)
+
+    following = Following(
+        {"bootstrap.servers": kafka},
+        "test",
+        lambda names: {topic: 0} if topic in names else {},
+        take,
+        lambda name: seen.append("begin"),
+    )
+    following._next[topic, 0] = 7  # the broker told the new id before it let go of the old records
+    with following.running():
+        wait_until(lambda: seen == ["begin", "1"], lambda: seen)
