@@ -73,8 +73,8 @@ _NETWORKS: Mapping[str, _Lesson] = MappingProxyType(
         "mlp-1d": _Lesson(10, 2000, 60, (8, 64), 1.0, 1.0, _ANY),
         "cnn-1d": _Lesson(10, 2000, 60, (8, 64), 9.0, 13.0, _ANY),
         "gru": _Lesson(10, 2000, 60, (8, 64), 1.0, 300.0, _ANY),
-        "hashed-mlp": _Lesson(8, 0, 8, (64, 64), 10.0, 230.0, _ANY),
-        "byte-cnn": _Lesson(12, 0, 12, (64, 64), 4.0, 60.0, _ANY),
+        "hashed-mlp": _Lesson(8, 400, 40, (64, 64), 1.0, 95.0, _ANY),
+        "byte-cnn": _Lesson(12, 400, 40, (64, 64), 7.0, 65.0, _ANY),
     }
 )
 """Of images, sequences and texts; measured on one core of 2020."""

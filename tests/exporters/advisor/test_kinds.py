@@ -46,7 +46,7 @@ def test_texts(ounce: Run, tmp_path: Path) -> None:
     messages(100).to_csv(tmp_path / "texts.csv", index=False)
 
     advice, told = advise(
-        ounce, tmp_path, "--data", tmp_path / "texts.csv", "--target", "kind", "--budget", "1"
+        ounce, tmp_path, "--data", tmp_path / "texts.csv", "--target", "kind", "--budget", "3"
     )
 
     assert advice.look.structure == "text"
@@ -74,7 +74,7 @@ def test_sequences_of_units_and_of_series(ounce: Run, tmp_path: Path) -> None:
     write_ts(tmp_path / "waves.ts", 40)
     wearing(8).to_csv(tmp_path / "wear.csv", index=False)
 
-    series, _ = advise(ounce, tmp_path, "--data", tmp_path / "waves.ts", "--budget", "0.6")
+    series, _ = advise(ounce, tmp_path, "--data", tmp_path / "waves.ts", "--budget", "1")
 
     assert series.look.structure == "sequence"
     assert "sequences of 32 steps of 2 channels" in topics(series)["structure"]
@@ -82,7 +82,7 @@ def test_sequences_of_units_and_of_series(ounce: Run, tmp_path: Path) -> None:
     options = ("--unit", "unit", "--time", "cycle", "--window", "8", "--remaining", "12")
     life, _ = advise(
         ounce, tmp_path, "--data", tmp_path / "wear.csv", *options, "--without", "state",
-        "--budget", "1.5",
+        "--budget", "2",
     )  # fmt: skip
     assert life.look.shape[0] == 8
     assert life.options["remaining"] == 12

@@ -49,3 +49,9 @@ def test_larger_items_are_more_work() -> None:
 
     assert fit_work_s("gru", 500, data(SERIES)) < fit_work_s("gru", 500, data(longer)) / 2
     assert fit_work_s("byte-cnn", 500, data(TEXT)) < fit_work_s("byte-cnn", 500, data(text)) / 2
+
+
+@pytest.mark.parametrize("name", ["hashed-mlp", "byte-cnn"])
+def test_few_texts_are_learned_more_often(name: str) -> None:
+    few, many = (fit_work_s(name, n, data(TEXT)) for n in (640, 6_400))
+    assert many < 4 * few

@@ -17,9 +17,9 @@ from ounce_exporters.tasks.work import fit_work_s, row_work_us
 FIT_S = 12.0
 """Nominal seconds that one fit may take: a model of slow fits learns from a sample of the rows."""
 EXPORT_S = 1.0
-"""Of a table's or a text's model, to export, check and measure it."""
+"""Of a table's model, to export, check and measure it."""
 TRACED_S = 2.5
-"""Of any model of images or sequences: PyTorch traces what it reads of an item."""
+"""Of a model of images, sequences or texts: PyTorch traces what it reads of an item."""
 _OF_TRIAL = re.compile(r"-\d+$")
 """Behind the family's name, where tuning found the model."""
 _BOUNDED = ("glass-box",)
@@ -34,7 +34,9 @@ MOST_GLASS_CLASSES = 50
 def bound_work(recipes: Sequence[Recipe], data: TaskData) -> list[Recipe]:
     """The same recipes with their effort in nominal seconds and the most rows each learns from."""
     n_fits = 1 if data.folds is None else int(data.folds.max()) + 2
-    is_traced = data.spec.image is not None or data.spec.inputs[0].channels is not None
+    spec = data.spec
+    reads_texts = any(tensor.text_bytes for tensor in spec.inputs)
+    is_traced = spec.image is not None or spec.inputs[0].channels is not None or reads_texts
     export_s = TRACED_S if is_traced else EXPORT_S
     bounded = []
     for recipe in recipes:
