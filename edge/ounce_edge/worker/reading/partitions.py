@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 _LAG_EVERY_S = 1.0
 _AGAIN_S = 1.0
 """From one try to read a partition again to the next."""
+_HANGS_S = 10.0
+"""A call that lasts so long may never return."""
 
 
 class Partitions:
@@ -163,7 +165,8 @@ class Partitions:
             self._serving.drop(partitions)
             self._commits.finish(consumer, self._assigned)
             left = {place_of(at) for at in partitions} - self._serving.handed_over.keys()
-            self._attempts.give_back(consumer, left)
+            if self._serving.lanes.longest_s < _HANGS_S:  # else the next owner may hang, too
+                self._attempts.give_back(consumer, left)
         except OunceError as e:
             self._fail(e)
         self._give_up(partitions, "revoked")
