@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.base import CrashedError, LoadedModel, Runtime
-from ounce_edge.models.runtimes.isolation import IsolableRuntime, Isolation
+from ounce_edge.models.runtimes.isolation import IsolableModel, IsolableRuntime, Isolation
 from ounce_schemas.errors import ArtifactError
 
 from tests.support.edge import bad_runtime as bad
@@ -129,6 +129,26 @@ def test_what_is_loaded_while_models_are_isolated_is_loaded_there_first(make: Ma
     assert model.run(wish(bad.ANSWER)).shape == (1, 1)
     model.unload()
     assert not isolation._loaded
+
+
+def test_a_model_that_nothing_holds_leaves_the_process_with_the_next_call(make: Make) -> None:
+    isolation, model = make()
+    isolation.begin()
+    runtime = IsolableRuntime(bad.BadRuntime(), isolation)
+    for _ in range(3):  # as a budget of memory unloads a model, and loads it again
+        runtime.load(Path("nowhere.onnx"), b"one")
+        model.run(wish(bad.ANSWER))
+    assert isolation._loaded == {1}
+
+
+def test_a_call_that_waited_while_isolation_ended_starts_no_process(make: Make) -> None:
+    isolation, model = make()
+    assert isinstance(model, IsolableModel)
+    isolation.begin()
+    isolation.end()
+    assert isolation.run(model, wish(bad.ANSWER)) is None
+    isolation.load(model.number, model.path, b"one")
+    assert isolation._child is None
 
 
 def test_the_process_is_the_first_to_go_where_memory_runs_out(make: Make) -> None:
