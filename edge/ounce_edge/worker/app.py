@@ -94,7 +94,7 @@ def run_worker(settings: WorkerSettings) -> None:
         policy = Policy() if settings.policy is None else read_policy(settings.policy)
         sources = parts.enter_context(closing(ModelSources(settings, metrics)))
         isolation = make_isolation(settings, health.progressed)
-        parts.callback(isolation.end)
+        parts.callback(isolation.close)
         runtime, schemas = make_runtime(settings, metrics, isolation), make_schemas(settings)
         tracing = make_tracing(settings, settings.worker_name, metrics)
         if tracing is not None:

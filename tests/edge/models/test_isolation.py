@@ -5,8 +5,11 @@ Processes are real; the runtime in them crashes and hangs as it is told.
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ounce_edge.models.runtimes.apart_process import Limits
@@ -148,6 +151,27 @@ def test_a_call_that_waited_while_isolation_ended_starts_no_process(make: Make) 
     isolation.end()
     assert isolation.run(model, wish(bad.ANSWER)) is None
     isolation.load(model.number, model.path, b"one")
+    assert isolation._child is None
+
+
+def test_a_worker_that_ends_waits_for_no_call(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    isolation, model = make(limits=Limits(start_s=120, load_s=120, run_s=120))
+    isolation.begin()
+    model.run(wish(bad.ANSWER))
+    assert isolation._child is not None
+    asked, ask = threading.Event(), isolation._child.ask
+
+    def told(*question: Any) -> Any:
+        asked.set()
+        return ask(*question)
+
+    monkeypatch.setattr(isolation._child, "ask", told)
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(model.run, wish(bad.HANG))
+        assert asked.wait(60)
+        isolation.close()
+        with pytest.raises(CrashedError, match="ended with"):
+            call.result()
     assert isolation._child is None
 
 

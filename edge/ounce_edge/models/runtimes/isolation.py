@@ -79,10 +79,17 @@ class Isolation:
             self.n_crashes, self.is_on = 0, True
 
     def end(self) -> None:
-        """From now on models run in the worker."""
+        """From now on models run in the worker, once a call or load under way has ended."""
         self.is_on = False
         with self._lock:
             self._end_child()
+
+    def close(self) -> None:
+        """End the process; a call or load under way fails."""
+        self.is_on = False
+        if (child := self._child) is not None:
+            child.end()
+        self.end()
 
     def number(self) -> int:
         """For one more model."""
