@@ -37,11 +37,13 @@ from ounce_edge.worker.models.sources import ModelSources
 from ounce_edge.worker.policies.following import PolicyFollowing
 from ounce_edge.worker.policies.kept import KeptPolicy
 from ounce_edge.worker.policies.trials import Trials
+from ounce_edge.worker.reading.attempts import Attempts
 from ounce_edge.worker.reading.hooks import Reading, as_ours
 from ounce_edge.worker.reading.news import ReadingNews
 from ounce_edge.worker.reading.partitions import Partitions
 from ounce_edge.worker.reading.stall_guard import StallGuard
 from ounce_edge.worker.reading.subscription import (
+    client_settings,
     describe_kind,
     make_broker,
     make_starts,
@@ -92,7 +94,7 @@ def run_worker(settings: WorkerSettings) -> None:
         policy = Policy() if settings.policy is None else read_policy(settings.policy)
         sources = parts.enter_context(closing(ModelSources(settings, metrics)))
         isolation = make_isolation(settings, health.progressed)
-        parts.callback(isolation.end)
+        parts.callback(isolation.close)
         runtime, schemas = make_runtime(settings, metrics, isolation), make_schemas(settings)
         tracing = make_tracing(settings, settings.worker_name, metrics)
         if tracing is not None:
@@ -183,15 +185,11 @@ class _Worker:
         )
         tasks = self._serving.tasks
         news = ReadingNews(events, metrics, tasks, settings.group, settings.when_no_offsets)
-        kafka = {
-            "bootstrap.servers": settings.kafka,
-            "allow.auto.create.topics": False,  # a topic that is gone is not made by a question
-            "log_level": 2,
-            **settings.security,
-        }
+        kafka = client_settings(settings)
         view = BrokerView(lambda: AdminClient(kafka))
         starts = make_starts(settings, kafka, view, pipelines)
-        self._partitions = Partitions(self._serving, starts, news, health, self._fail, isolation)
+        attempts = Attempts(isolation, news, settings.most_open)
+        self._partitions = Partitions(self._serving, starts, attempts, news, health, self._fail)
         self._refused_labels.owns = self._partitions.owns
         reading = Reading(
             self._serving,

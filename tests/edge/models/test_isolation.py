@@ -5,13 +5,16 @@ Processes are real; the runtime in them crashes and hangs as it is told.
 
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.base import CrashedError, LoadedModel, Runtime
-from ounce_edge.models.runtimes.isolation import IsolableRuntime, Isolation
+from ounce_edge.models.runtimes.isolation import IsolableModel, IsolableRuntime, Isolation
 from ounce_schemas.errors import ArtifactError
 
 from tests.support.edge import bad_runtime as bad
@@ -129,6 +132,47 @@ def test_what_is_loaded_while_models_are_isolated_is_loaded_there_first(make: Ma
     assert model.run(wish(bad.ANSWER)).shape == (1, 1)
     model.unload()
     assert not isolation._loaded
+
+
+def test_a_model_that_nothing_holds_leaves_the_process_with_the_next_call(make: Make) -> None:
+    isolation, model = make()
+    isolation.begin()
+    runtime = IsolableRuntime(bad.BadRuntime(), isolation)
+    for _ in range(3):  # as a budget of memory unloads a model, and loads it again
+        runtime.load(Path("nowhere.onnx"), b"one")
+        model.run(wish(bad.ANSWER))
+    assert isolation._loaded == {1}
+
+
+def test_a_call_that_waited_while_isolation_ended_starts_no_process(make: Make) -> None:
+    isolation, model = make()
+    assert isinstance(model, IsolableModel)
+    isolation.begin()
+    isolation.end()
+    assert isolation.run(model, wish(bad.ANSWER)) is None
+    isolation.load(model.number, model.path, b"one")
+    assert isolation._child is None
+
+
+def test_a_worker_that_ends_waits_for_no_call(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    isolation, model = make(limits=Limits(start_s=120, load_s=120, run_s=120))
+    isolation.begin()
+    model.run(wish(bad.ANSWER))
+    assert isolation._child is not None
+    asked, ask = threading.Event(), isolation._child.ask
+
+    def told(*question: Any) -> Any:
+        asked.set()
+        return ask(*question)
+
+    monkeypatch.setattr(isolation._child, "ask", told)
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(model.run, wish(bad.HANG))
+        assert asked.wait(60)
+        isolation.close()
+        with pytest.raises(CrashedError, match="ended with"):
+            call.result()
+    assert isolation._child is None
 
 
 def test_the_process_is_the_first_to_go_where_memory_runs_out(make: Make) -> None:

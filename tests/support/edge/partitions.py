@@ -10,6 +10,7 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.worker.reading.attempts import Attempts
 from ounce_edge.worker.reading.news import ReadingNews
 from ounce_edge.worker.reading.partitions import Partitions
 from ounce_edge.worker.serving.serving import Serving
@@ -35,5 +36,5 @@ def partitions_of(serving: Serving, tasks: Mapping[str, str] | None = None) -> P
     starts: Any = FakeStarts()
     events = Events(lambda key, value, headers: None, lambda task, kind: None)
     news = ReadingNews(events, Metrics(), tasks or serving.tasks, "g", "beginning")
-    isolation = Isolation(OnnxCpuRuntime)
-    return Partitions(serving, starts, news, Health(time.monotonic), must_not_fail, isolation)
+    attempts = Attempts(Isolation(OnnxCpuRuntime), news, most_open=100)
+    return Partitions(serving, starts, attempts, news, Health(time.monotonic), must_not_fail)

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -58,6 +59,8 @@ class Isolation:
         self._child: Child | None = None
         self._loaded = set[int]()
         """Numbers of the models that the process has."""
+        self._gone = deque[int]()
+        """Those of models that nothing holds any more."""
         self._numbers = count(1)
         self._crashed_at_s = 0.0
         self.n_crashes = 0
@@ -76,10 +79,17 @@ class Isolation:
             self.n_crashes, self.is_on = 0, True
 
     def end(self) -> None:
-        """From now on models run in the worker."""
+        """From now on models run in the worker, once a call or load under way has ended."""
         self.is_on = False
         with self._lock:
             self._end_child()
+
+    def close(self) -> None:
+        """End the process; a call or load under way fails."""
+        self.is_on = False
+        if (child := self._child) is not None:
+            child.end()
+        self.end()
 
     def number(self) -> int:
         """For one more model."""
@@ -134,12 +144,24 @@ class Isolation:
     def unload(self, number: int) -> None:
         """Forget a model, where the process has it."""
         with self._lock:
-            if number in self._loaded and self._child is not None:
-                self._loaded.discard(number)
-                with suppress(RuntimeError):  # the next call finds the process gone
-                    self._child.ask(self._limits.run_s, "unload", number)
+            self._unload(number)
+
+    def forget(self, number: int) -> None:
+        """`unload` with the next call; for the garbage collector, which must not wait."""
+        if number in self._loaded:
+            self._gone.append(number)
+
+    def _unload(self, number: int) -> None:
+        if number in self._loaded and self._child is not None:
+            self._loaded.discard(number)
+            with suppress(RuntimeError):  # the next call finds the process gone
+                self._child.ask(self._limits.run_s, "unload", number)
 
     def _started(self) -> Child | None:
+        while self._gone:
+            self._unload(self._gone.popleft())
+        if not self.is_on:  # it ended while this waited for the lock
+            return None
         if self._child is None:
             try:
                 self._child = Child(self._make, 1, "the process")
@@ -233,6 +255,9 @@ class IsolableModel:
         self._is_loaded = False
         self._isolation.unload(self.number)
         self._model.unload()
+
+    def __del__(self) -> None:
+        self._isolation.forget(self.number)
 
     def content(self) -> bytes | None:
         """Of its file; None where that is another one by now, as after an update of the models. A

@@ -22,9 +22,6 @@ ISOLATE_FROM = 2
 """Owners in a row that ended: one of them may have been killed by anybody."""
 MOST_ATTEMPTS = 999
 """More are not counted."""
-_MOST_OPEN = 65_536
-"""Requests behind the committed offset that an owner may have had open; more than `--max-waiting`
-and `--max-batch` together."""
 _QUIET_S = 300.0
 """Isolation lasts so long after a crash: the next such message would cost further owners."""
 
@@ -35,10 +32,11 @@ class Attempts:
     Args:
         isolation: of the models.
         news: tells people of it.
+        most_open: offsets behind the committed one that an owner may have had open.
     """
 
-    def __init__(self, isolation: Isolation, news: ReadingNews) -> None:
-        self._isolation, self._news = isolation, news
+    def __init__(self, isolation: Isolation, news: ReadingNews, most_open: int) -> None:
+        self._isolation, self._news, self._most_open = isolation, news, most_open
         self._noted: dict[Partition, Start] = {}
         """Where reading of partitions began that have a note of ours."""
         self._until: dict[Partition, int] = {}
@@ -59,7 +57,7 @@ class Attempts:
         }
         fatal = {place: start for place, start in waiting.items() if start.attempts >= ISOLATE_FROM}
         for place, start in fatal.items():
-            open_end = (start.offset or 0) + _MOST_OPEN
+            open_end = (start.offset or 0) + self._most_open
             self._until[place] = open_end if start.end is None else min(start.end, open_end)
         if fatal:
             self._isolation.begin()

@@ -12,7 +12,6 @@ from ounce_edge.broker.broker_view import Partition
 from ounce_edge.broker.reading.answered import Answered
 from ounce_edge.broker.reading.positions import Positions
 from ounce_edge.broker.reading.starts import Start, Starts
-from ounce_edge.models.runtimes.isolation import Isolation
 from ounce_edge.telemetry.health import Health
 from ounce_edge.wire.records import Record
 from ounce_edge.worker.reading.attempts import Attempts
@@ -26,6 +25,8 @@ logger = logging.getLogger(__name__)
 _LAG_EVERY_S = 1.0
 _AGAIN_S = 1.0
 """From one try to read a partition again to the next."""
+_HANGS_S = 10.0
+"""A call that lasts so long may never return."""
 
 
 class Partitions:
@@ -39,20 +40,20 @@ class Partitions:
     Args:
         serving: answers what is read; its delivery knows what may be committed.
         starts: knows where to begin.
+        attempts: counts owners that ended there.
         news: tells people of it, and shows the lag.
         health: is told of partitions and progress.
         fail: called with an error that ends the worker.
-        isolation: of the models, where owners before ended.
     """
 
     def __init__(
         self,
         serving: Serving,
         starts: Starts,
+        attempts: Attempts,
         news: ReadingNews,
         health: Health,
         fail: Callable[[OunceError], None],
-        isolation: Isolation,
     ) -> None:
         self._serving = serving
         self._delivery = delivery = serving.delivery
@@ -60,7 +61,7 @@ class Partitions:
         self._news = news
         self._health = health
         self._fail = fail
-        self._attempts = Attempts(isolation, news)
+        self._attempts = attempts
         self._commits = Commits(delivery)
         self._assigned: set[Partition] = set()
         self._lag_due_s = self._again_due_s = 0.0
@@ -163,7 +164,8 @@ class Partitions:
             self._serving.drop(partitions)
             self._commits.finish(consumer, self._assigned)
             left = {place_of(at) for at in partitions} - self._serving.handed_over.keys()
-            self._attempts.give_back(consumer, left)
+            if self._serving.lanes.longest_s < _HANGS_S:  # else the next owner may hang, too
+                self._attempts.give_back(consumer, left)
         except OunceError as e:
             self._fail(e)
         self._give_up(partitions, "revoked")

@@ -76,6 +76,16 @@ def subscribe(
     return subscriber
 
 
+def client_settings(settings: WorkerSettings) -> dict[str, Any]:
+    """Of a client that asks the broker, beside the consumer."""
+    return {
+        "bootstrap.servers": settings.kafka,
+        "allow.auto.create.topics": False,  # a topic that is gone is not made by a question
+        "log_level": 2,
+        **settings.security,
+    }
+
+
 def make_starts(
     settings: WorkerSettings,
     kafka: Mapping[str, Any],

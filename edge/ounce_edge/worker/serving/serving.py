@@ -77,7 +77,7 @@ class Serving:
         self._pipelines = {pipeline.task.name: pipeline for pipeline in pipelines}
         self.tasks: Mapping[str, str] = {requests_topic(task): task for task in self._pipelines}
         """Names of the tasks, by the topic of their requests."""
-        self._lanes = lanes
+        self.lanes = lanes
         self.delivery = delivery
         self._metrics, self._events, self._health, tracing = telemetry
         self._drain_s = settings.drain_s
@@ -280,7 +280,7 @@ class Serving:
         """Records were finished, or there was nothing that this process could do, as while the
         broker takes no answers. It is no progress while a call hangs: then nothing behind its own
         is committed."""
-        if self._lanes.longest_s < STALLED_AFTER_S:
+        if self.lanes.longest_s < STALLED_AFTER_S:
             self._health.progressed()
 
     def close(self) -> None:

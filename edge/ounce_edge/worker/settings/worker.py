@@ -193,6 +193,11 @@ class WorkerSettings(TelemetrySettings, GpuSettings, RegistrySettings):
         """`session_timeout_ms`, or its default."""
         return self.session_timeout_ms or (10_000 if self.name is None else 45_000)
 
+    @property
+    def most_open(self) -> int:
+        """Offsets of a partition that may be open at once; half of them of markers."""
+        return 2 * (self.max_waiting + self.max_batch)
+
     @cached_property
     def worker_name(self) -> str:
         """`name`, or one that no other process has now."""

@@ -45,7 +45,6 @@ for path in sorted((Path(models) / task).glob("*/model.onnx")):
 KILLED = """
 import logging, os, signal, sys
 from pathlib import Path
-from ounce_edge.models.runtimes.tensorrt.cuda import OUT_OF_MEMORY, CudaError
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
 from ounce_edge.worker.models.engine_building import _OUNCE, EngineBuilding
 from tests.support.edge.ladders import DIGITS, ladder, served

@@ -62,7 +62,7 @@ class Own:
 
         events = Events(send, lambda task, kind: self.told.append(kind))
         news = ReadingNews(events, Metrics(), {"t": "digits"}, "g", "beginning")
-        return Attempts(self.isolation, news)
+        return Attempts(self.isolation, news, most_open=100)
 
 
 @pytest.fixture
@@ -157,9 +157,9 @@ def test_isolation_ends_once_what_may_be_fatal_is_answered(own: Own) -> None:
 def test_of_a_long_backlog_only_what_may_have_been_open_counts(own: Own) -> None:
     own.group.offsets[A] = (5, "id attempts=2")
     own.attempts.begin(own.group, own.group.start(A, end=10**9))
-    own.attempts.look({A: 60_000})
+    own.attempts.look({A: 104})
     assert own.isolation.is_on
-    own.attempts.look({A: 70_000})
+    own.attempts.look({A: 105})
     assert not own.isolation.is_on
 
 

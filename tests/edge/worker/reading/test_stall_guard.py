@@ -54,7 +54,8 @@ from concurrent.futures import ThreadPoolExecutor
 from ounce_edge.telemetry.health import Health
 from ounce_edge.worker.reading.stall_guard import StallGuard
 health = Health(time.monotonic)
-health.models_loaded, health.progress_at_s = True, time.monotonic() - 100
+health.loaded()
+health.progress_at_s -= 100
 StallGuard(health, 0.0, tick_s=0.01)
 with ThreadPoolExecutor() as threads:
     threads.submit(threading.Event().wait)

@@ -91,6 +91,27 @@ def test_what_is_on_a_lane_is_answered_before_partitions_are_given_up(lanes: Lan
     assert [(at.partition, at.offset) for at in committed] == [(3, 3), (3, 8)]
 
 
+@pytest.mark.parametrize(("lasts_s", "kept"), [(9.0, ""), (11.0, " attempts=1")])
+def test_who_gives_up_while_a_call_hangs_leaves_its_note(lasts_s: float, kept: str) -> None:
+    now_s, go = 50.0, threading.Event()
+    lanes = Lanes(1, steady=lambda: now_s)
+    serving = serving_of(*pipelines(lanes, "digits"), delivery=FakeDelivery(), lanes=lanes)
+    ours = [TopicPartition(requests_topic("digits"), 3)]
+    notes: list[str | None] = []
+    consumer: Any = SimpleNamespace(
+        commit=lambda offsets, asynchronous: notes.extend(at.metadata for at in offsets)
+    )
+    partitions = partitions_of(serving)
+    partitions.on_assign(consumer, ours)
+    call = lanes.start(lambda: go.wait(WAIT_S), 1.0)
+    now_s += lasts_s
+    partitions.on_revoke(consumer, ours)
+    assert notes[-1] == kept
+    go.set()
+    call.result()
+    lanes.close()
+
+
 def test_a_late_request_gets_a_lane_although_another_task_keeps_it_busy(lanes: Lanes) -> None:
     def takes_long(inputs: Any) -> Any:
         time.sleep(0.004)
