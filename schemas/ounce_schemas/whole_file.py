@@ -9,6 +9,8 @@ from uuid import uuid4
 
 UNFINISHED = ".new"
 """End of a file's name while it is written; a writer that is killed leaves it."""
+_OWN = f"*.{'[0-9a-f]' * 32}{UNFINISHED}"
+"""Names of those that are written here: others' files stay."""
 _LEFT_S = 3600.0
 """What was not written to for so long, and is locked by nobody, was left."""
 
@@ -36,7 +38,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _remove_left(folder: Path) -> None:
-    for path in folder.glob(f"*{UNFINISHED}"):
+    for path in folder.glob(_OWN):
         with suppress(OSError):  # it was finished meanwhile, is locked, or is another's
             if time.time() - path.stat().st_mtime > _LEFT_S:
                 with path.open("r+b") as file:  # NFS locks nothing else

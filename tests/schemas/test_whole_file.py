@@ -61,6 +61,16 @@ def test_what_a_killed_writer_left_is_removed_once_it_is_old(tmp_path: Path) -> 
     assert store.names("releases") == ["b", "c"]
 
 
+def test_files_of_others_stay_whatever_they_are_called(tmp_path: Path) -> None:
+    store = ModelStore(str(tmp_path))
+    store.write("releases/a", b"")
+    other = tmp_path / "releases" / f"notes{UNFINISHED}"
+    other.write_text("mine")
+    age([other], 4000)
+    store.write("releases/b", b"")
+    assert other.read_text() == "mine"
+
+
 def test_what_another_writer_has_open_stays_however_old(tmp_path: Path) -> None:
     with begin_writing(tmp_path) as writer:
         age(unfinished(tmp_path), 400_000)

@@ -31,7 +31,7 @@ class MqttTls(ssl.SSLContext):
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
         self.trouble: str | None = None
-        """Why the last connection was none."""
+        """Why the last connection was none, until that is told."""
         self._read()
 
     def wrap_socket(self, sock: socket.socket, *args: Any, **more: Any) -> ssl.SSLSocket:
@@ -40,7 +40,6 @@ class MqttTls(ssl.SSLContext):
         Raises:
             OSError: the files can't be used, or one side does not trust the other.
         """
-        self.trouble = None
         try:
             wrapped = self._read().wrap_socket(sock, *args, **more)
             try:

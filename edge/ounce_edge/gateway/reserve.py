@@ -6,6 +6,7 @@ To delete from the store is to write to its log first.
 import errno
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -45,9 +46,10 @@ class Reserve:
         self.is_held = True
 
     def release(self) -> None:
-        """Give the room away."""
+        """Give the room away, where the disk can be written at all."""
         self.is_held = False
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self._path.unlink()
 
     def _write(self) -> None:
         with self._path.open("wb") as file:

@@ -214,7 +214,9 @@ class Session:
         logger.info("listening to %s at %s:%d", ", ".join(self._filters), self._host, self._port)
 
     def _on_connect_fail(self, client: Any, _: Any) -> None:
-        why = self._tls.trouble if self._tls is not None else None
+        why = None
+        if self._tls is not None:
+            why, self._tls.trouble = self._tls.trouble, None
         told = f"MQTT at {self._host}:{self._port} can't be reached"
         self._tell(f"{told}: {why}" if why else told)
 

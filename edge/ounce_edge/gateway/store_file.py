@@ -50,15 +50,23 @@ class StoreFile:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         guard = opened.enter_context(Path(f"{self._path}.lock").open("wb"))  # noqa: SIM115
         fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        db = self._db = opened.enter_context(closing(self._connect()))
+        self._db = opened.enter_context(closing(self._connect()))
+        try:
+            self._set_up()
+        except sqlite3.Error:  # a log needs room, too
+            self._reserve.release()
+            self._set_up()
+        with suppress(OSError):  # told as soon as something would be added
+            self._reserve.hold()
+        self._reader = opened.enter_context(closing(self._connect()))
+
+    def _set_up(self) -> None:
+        db = self._db
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // _PAGE_BYTES}")
         db.execute(f"PRAGMA journal_size_limit = {2 * LOG_BYTES}")
         db.executescript(SCHEMA)
-        with suppress(OSError):  # told as soon as something would be added
-            self._reserve.hold()
-        self._reader = opened.enter_context(closing(self._connect()))
 
     def _ask(self, query: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
         """What a query finds; waits for no writer.

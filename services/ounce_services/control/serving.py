@@ -15,7 +15,7 @@ from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
 
 _LAST_ANSWERS_S = 25
-"""For calls under way when it is to end: more than one waits for a database that is frozen."""
+"""Calls under way have so long at the end: longer than one waits for a database that is frozen."""
 
 
 def run(settings: ControlSettings) -> None:

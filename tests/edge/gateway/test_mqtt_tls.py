@@ -48,6 +48,20 @@ def test_tls_and_a_password(tmp_path: Path) -> None:
                 own.close()
 
 
+def test_what_was_wrong_before_is_not_told_of_a_broker_that_is_away(tmp_path: Path) -> None:
+    pair = Authority(tmp_path).sign("broker", host="localhost")
+    with Mosquitto([f"certfile {pair.certificate}", f"keyfile {pair.key}"]) as broker:
+        own_settings = settings(broker, mqtt=f"mqtts://localhost:{broker.port}")
+        own = Session(own_settings, own_settings.topic_maps.filters)
+        own.start()
+        try:
+            wait_until(lambda: "issuer certificate" in (own.trouble or ""), lambda: own.trouble)
+            broker.stop()
+            wait_until(lambda: str(own.trouble).endswith("be reached"), lambda: own.trouble)
+        finally:
+            own.close()
+
+
 def test_replaced_certificates_are_taken_with_the_next_connection(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     server, own_pair = authority.sign("broker", host="localhost"), authority.sign("gateway")

@@ -9,6 +9,8 @@ from ounce_edge.gateway.reserve import Reserve
 from ounce_edge.gateway.store import Store, StoreError
 from ounce_edge.gateway.stored import Most
 
+from tests.support.process.small_disk import SmallDisk
+
 RECORDS = [KafkaRecord("t", b"d", bytes(10_000), [], 0)] * 400
 ALL = Most(1000, 1000)
 
@@ -64,6 +66,36 @@ def test_a_store_that_can_not_be_written_uses_its_reserve_to_send_and_then_takes
 
 def full(_: Reserve) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_a_store_that_was_closed_opens_on_a_disk_that_is_full_and_gives_what_it_has(
+    tmp_path: Path,
+) -> None:
+    bounds = Bounds(10**9, 1e9)
+    with SmallDisk(tmp_path / "disk", 12_000) as disk:
+        if not disk.is_mounted:
+            pytest.skip("this user may not mount a disk")
+        path = disk.folder / "store.db"
+        store = Store(path, bounds)
+        store.add(RECORDS[:50])
+        store.close()
+        disk.fill()
+        again = Store(path, bounds)
+        assert len(again) == 50
+        emptied(again)
+        again.close()
+
+
+def test_where_the_reserve_can_not_be_removed_a_write_fails_as_any_other(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db", Bounds(10**9, 1e9))
+    store.add(RECORDS[:1])
+    reserve = tmp_path / "store.db.reserve"
+    reserve.unlink()
+    reserve.mkdir()  # as on a disk that has become read-only: it can't be unlinked
+    store._db.execute("PRAGMA query_only = 1")
+    with pytest.raises(StoreError, match="can't be written"):
+        store.begin_batch(ALL)
+    store.close()
 
 
 def test_a_reserve_is_not_taken_of_a_disk_that_has_little_more(

@@ -23,7 +23,7 @@ def test_two_gateways_of_one_name_are_told(mosquitto: Mosquitto, version: str) -
         for twin in twins:
             opened.callback(twin.close)
             twin.start()
-        told = "the connection broke; is another gateway called twin? give each its own --name"
+        told = "is another gateway called twin? give each its own --name"
         wait_until(
             lambda: any(told in (twin.trouble or "") for twin in twins),
             lambda: [twin.trouble for twin in twins],

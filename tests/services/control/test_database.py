@@ -222,7 +222,7 @@ def test_a_database_that_is_not_there_is_named_without_its_password(tmp_path: Pa
     assert "geheim" not in str(away.value)
     with pytest.raises(DatabaseError, match="unable to open"):
         Database(f"sqlite:///{tmp_path / 'no' / 'folder.db'}")
-    for url in ("nonsense", "mysql://x", "oracle://y"):
+    for url in ("nonsense", "mysql://x", "oracle://y", "sqlite://", "sqlite:///:memory:"):
         with pytest.raises(DatabaseError):
             Database(url)
 

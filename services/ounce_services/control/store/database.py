@@ -49,7 +49,7 @@ class Database:
                 parsed = parsed.set(drivername="postgresql+psycopg")
             self.shown = parsed.render_as_string(hide_password=True)
             self.engine = _engine(parsed)
-        except (ArgumentError, ValueError, ImportError):
+        except (ArgumentError, TypeError, ValueError, ImportError):  # TypeError: SQLite in memory
             raise DatabaseError(
                 "the URL of the database is none: sqlite:///FILE or postgresql://USER@HOST/NAME"
             ) from None
