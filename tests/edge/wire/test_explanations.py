@@ -119,3 +119,10 @@ def test_a_row_asks_beside_its_columns_and_a_list_of_rows_does_not() -> None:
     assert formats.one({**formats.ROW, "explanation": False}).explained is None
     error = formats.refusal([{**formats.ROW, "explanation": True}, formats.ROW])
     assert "is explained or not: send that as headers" in error.text
+
+
+def test_where_the_policy_explains_a_poll_of_refused_messages_alone_becomes_letters() -> None:
+    serving = pipeline(explained(DIGITS, "a"), explanation=True)
+    for value, headers in ((b"nonsense", []), (GOOD, [("ce_explanation", b"perhaps")])):
+        ((_, _, _, found),), _ = process(serving, FakeRecord(value, headers))
+        assert dict(found)[HEADER_REASON]

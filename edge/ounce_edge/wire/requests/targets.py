@@ -118,7 +118,7 @@ class Targets:
             if said is not None:
                 wanted[i] = said
         forms = [head.answer or self._usual_form for head in heads]
-        wanted &= np.array([form is not AnswerForm.RAW for form in forms])
+        wanted &= np.array([form is not AnswerForm.RAW for form in forms], np.bool_)
         return wanted if wanted.any() else None
 
     def routes(
