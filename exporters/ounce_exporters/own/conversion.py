@@ -79,7 +79,7 @@ def _features(width: int) -> Any:
 
 def _convert(model: BaseEstimator, types: Types) -> onnx.ModelProto:
     """Trees through the emitter here, everything before them and all else through skl2onnx."""
-    *before, last = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    *before, last = _flat([model])
     if isinstance(last, VotingClassifier):
         last = copy.copy(last)
         last.flatten_transform = False  # of `transform` alone, and no converter knows it
@@ -92,19 +92,22 @@ def _convert(model: BaseEstimator, types: Types) -> onnx.ModelProto:
         first = _to_graph(_pipeline(before), types)
         return chain(first, _to_graph(last, [("features", _features(last.n_features_in_))]))
     if not is_tree_ensemble(last):
-        return _to_graph(model, types)
+        return _to_graph(model if before else last, types)
     trees = emit(read_ensemble(last))
     return chain(_to_graph(_pipeline(before), types), trees) if before else trees
 
 
 def _pipeline(steps: Sequence[Any]) -> Pipeline:
     """Of steps that are fitted; a pipeline among them is taken apart."""
-    flat = [
+    return Pipeline([(str(i), step) for i, step in enumerate(_flat(steps))])
+
+
+def _flat(steps: Sequence[Any]) -> list[Any]:
+    return [
         part
         for step in steps
-        for part in ([s for _, s in step.steps] if isinstance(step, Pipeline) else [step])
+        for part in (_flat([s for _, s in step.steps]) if isinstance(step, Pipeline) else [step])
     ]
-    return Pipeline([(str(i), step) for i, step in enumerate(flat)])
 
 
 def _to_graph(model: Any, types: Types) -> onnx.ModelProto:

@@ -148,7 +148,9 @@ def _check_number(dtype: torch.dtype, module: nn.Module) -> None:
 
 def _check_scores(model: BaseEstimator) -> None:
     """Refuse scores of pairs of labels: three labels have three pairs, too."""
-    last = model.steps[-1][1] if isinstance(model, Pipeline) else model
+    last: Any = model
+    while isinstance(last, Pipeline):
+        last = last.steps[-1][1]
     of_pairs = getattr(last, "decision_function_shape", None) == "ovo" and len(last.classes_) > 2
     if of_pairs and not hasattr(last, "predict_proba"):
         raise ExportError(

@@ -34,6 +34,8 @@ _TRIED = 8
 """Items that are answered alone, too."""
 _SAMPLE_ITEMS = 2
 """As a worker tries a model."""
+_UNKNOWN = "a text that no row has"
+"""A worker tries the empty text alone, and that may be a gap that a model fills."""
 
 Native = Callable[[Inputs], NDArray[Any]]
 """The answers of the chosen output, from the library that the model was made with."""
@@ -165,10 +167,19 @@ def _check_finite(inputs: Inputs, reading: Reading, scores: NDArray[np.float32])
 
 
 def _check_as_a_worker(graph: onnx.ModelProto, task: TaskSpec) -> None:
-    """A worker takes no model that has no answer to what it tries each with."""
+    """A worker takes no model that has no answer to what it tries each with, nor may a text that
+    no row has fail it."""
+    session = Session(graph)
     tried = sample_inputs(task.inputs, _SAMPLE_ITEMS)
+    unknown = {
+        name: np.full_like(array, _UNKNOWN)
+        for name, array in tried.items()
+        if array.dtype == object
+    }
     try:
-        answers = Session(graph).run(tried, _SAMPLE_ITEMS)[UNCALIBRATED]
+        answers = [
+            session.run(inputs, _SAMPLE_ITEMS)[UNCALIBRATED] for inputs in (tried, tried | unknown)
+        ]
     except ExportError as e:
         why = str(e).rstrip(".")
     else:
@@ -176,7 +187,7 @@ def _check_as_a_worker(graph: onnx.ModelProto, task: TaskSpec) -> None:
             return
         why = "it answers with what is not finite"
     raise ExportError(
-        f"a worker tries each model with small numbers of both signs and unknown texts: {why}; let "
+        f"each model is tried with small numbers of both signs and unknown texts: {why}; let "
         "it take any value, as with a clip before a logarithm, or "
         "OneHotEncoder(handle_unknown='ignore')"
     )

@@ -112,7 +112,9 @@ def test_of_two_labels_an_svm_has_the_sign_of_its_own_scores() -> None:
 
 @pytest.mark.parametrize("make", [LinearSVC, RidgeClassifier, RidgeClassifierCV])
 def test_of_two_labels_a_linear_model_has_the_scores_of_both(make: Callable[[], Any]) -> None:
-    for model in (make(), make_pipeline(StandardScaler(), make())):
+    inner = make_pipeline(StandardScaler(), make())
+    models = make(), make_pipeline(make()), inner, make_pipeline(StandardScaler(), inner)
+    for model in models:
         found = outputs(model.fit(FRAME, HOT))[-1]
         scores = model.decision_function(FRAME)
         np.testing.assert_allclose(found, np.stack([-scores, scores], axis=1), atol=1e-3)
@@ -184,6 +186,12 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "scores of pairs": (
         lambda: make_pipeline(SVC(decision_function_shape="ovo")).fit(FRAME, TABLE["busy"]),
         "SVC gives scores of pairs of labels: set its decision_function_shape to 'ovr'",
+    ),
+    "scores of pairs, inside": (
+        lambda: make_pipeline(make_pipeline(SVC(decision_function_shape="ovo"))).fit(
+            FRAME, TABLE["busy"]
+        ),
+        "SVC gives scores of pairs of labels",
     ),
     "booleans": (
         lambda: make_pipeline(OneHotEncoder(), LogisticRegression()).fit(FRAME > 30, HOT),

@@ -26,6 +26,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -158,13 +159,14 @@ def test_what_can_not_join_is_refused(models: Path) -> None:
         add_model(wide, "rooms", models=models, name="a")
     with pytest.raises(ExportError, match="has texts among its inputs"):
         add_model(network(2, 3), "rooms", models=models)
-    known = make_pipeline(
-        make_column_transformer((OneHotEncoder(), ["site"])), LogisticRegression()
-    ).fit(FRAME, TABLE["busy"])
-    with pytest.raises(
-        ExportError, match=r"tries each model .*Unknown Category.*; let it take any"
-    ):
-        add_model(known, "rooms", models=models, name="a")
+    filled = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
+    for encoder in (OneHotEncoder(), filled):
+        known = make_column_transformer((encoder, ["site"]))
+        model = make_pipeline(known, LogisticRegression()).fit(FRAME, TABLE["busy"])
+        with pytest.raises(
+            ExportError, match=r"model is tried .*Unknown Category.*; let it take any"
+        ):
+            add_model(model, "rooms", models=models, name="a")
     data = (no_texts(models), "busy")
     with pytest.raises(ExportError, match=r"Sequential fails on an input of shape \[n, 2\]"):
         add_model(network(5, 3), "plain", models=models, data=data)

@@ -72,7 +72,7 @@ def test_a_logarithm_of_what_may_be_negative_is_refused(models: Path, tmp_path: 
         helper.make_node("Log", ["x"], ["logs"]),
         helper.make_node("MatMul", ["logs", "w"], ["y"]),
     ]
-    says = "tries each model with small numbers of both signs .* not finite; let it take any value"
+    says = "model is tried with small numbers of both signs .* not finite; let it take any value"
     with pytest.raises(ExportError, match=says):
         add(graph(tmp_path / "log.onnx", nodes, batch="n"), models, labels=LABELS)
 

@@ -39,6 +39,7 @@ class SmallDisk:
 
     def fill(self) -> None:
         """Take up the room that is left, as another program may."""
+        assert self.is_mounted  # else it would be that of the machine's disk
         with suppress(OSError), (self.folder / "others").open("ab", buffering=0) as file:
             while file.write(bytes(4096)):
                 pass

@@ -16,7 +16,8 @@ from tests.support.kafka.needed import BROKER
 from tests.support.suite.processes import number_of_processes
 
 MOST_PROCESSES = 4
-"""Each process has a Kafka of its own, of some 350 MB."""
+PROCESS_BYTES = 2 * 2**30
+"""Of one process with PyTorch, a Kafka of its own and some workers."""
 THREADS = "OMP_NUM_THREADS"
 TRAINS = "exporters"
 """Folder of the tests that train models."""
@@ -25,7 +26,11 @@ TRAINS = "exporters"
 @pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Of `-n auto`. Serial on a broker that all would have to share: tests use the same topics."""
-    return 0 if os.environ.get(BROKER) else min(len(os.sched_getaffinity(0)) + 1, MOST_PROCESSES)
+    if os.environ.get(BROKER):
+        return 0
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    most = min(MOST_PROCESSES, max(memory // PROCESS_BYTES, 1))
+    return min(len(os.sched_getaffinity(0)) + 1, most)
 
 
 @pytest.hookimpl(optionalhook=True)

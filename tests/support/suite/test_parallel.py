@@ -7,6 +7,7 @@ import pytest
 from tests.support.kafka.needed import BROKER
 from tests.support.suite.parallel import (
     MOST_PROCESSES,
+    PROCESS_BYTES,
     THREADS,
     TRAINS,
     pytest_collection_modifyitems,
@@ -105,14 +106,20 @@ def test_files_with_kafka_take_turns_with_those_that_train_and_the_others_come_l
     assert [item.name for item in items] == ordered
 
 
-def test_there_is_one_more_than_processors_and_one_on_a_given_broker(
+def test_there_is_one_more_than_processors_where_memory_allows_and_one_on_a_given_broker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv(BROKER, raising=False)
+    pages = {"SC_PAGE_SIZE": 1, "SC_PHYS_PAGES": 64 * PROCESS_BYTES}
+    monkeypatch.setattr(os, "sysconf", pages.__getitem__)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     assert pytest_xdist_auto_num_workers() == 3
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
     assert pytest_xdist_auto_num_workers() == MOST_PROCESSES
+    pages["SC_PHYS_PAGES"] = 2 * PROCESS_BYTES + 1
+    assert pytest_xdist_auto_num_workers() == 2
+    pages["SC_PHYS_PAGES"] = PROCESS_BYTES - 1
+    assert pytest_xdist_auto_num_workers() == 1
     monkeypatch.setenv(BROKER, "127.0.0.1:9092")
     assert pytest_xdist_auto_num_workers() == 0
 
