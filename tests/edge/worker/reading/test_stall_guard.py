@@ -3,13 +3,13 @@
 import subprocess
 import sys
 import threading
-import time
 from queue import Queue
 
 from ounce_edge.telemetry.health import STALLED_AFTER_S, Health
 from ounce_edge.worker.reading.stall_guard import StallGuard
 
 from tests.support.edge.apart import Clock
+from tests.support.process.wait import wait_until
 
 
 def guard_of(health: Health, told: "Queue[float]") -> tuple[StallGuard, threading.Thread]:
@@ -33,14 +33,21 @@ def test_it_ends_a_worker_that_makes_no_progress_and_tells_how_long() -> None:
 def test_it_ends_none_that_makes_progress_or_loads_or_was_stopped_for_a_while() -> None:
     clock, told = Clock(), Queue[float]()
     health = Health(clock)
+    looks = 0
+
+    def look() -> float:
+        nonlocal looks
+        looks += 1
+        if looks == 100:  # models were loading
+            health.starting = None
+        if looks % 30 == 0:  # as if the process had been stopped, and then goes on
+            clock.now_s += 1000
+            health.progress_at_s = clock.now_s
+        return clock.now_s + STALLED_AFTER_S + 1
+
+    health.clock = look
     guard, own = guard_of(health, told)
-    clock.now_s = 1000.0  # models are loading
-    time.sleep(0.1)
-    health.loaded()
-    for _ in range(100):
-        clock.now_s += STALLED_AFTER_S + 1  # as if the process had been stopped
-        time.sleep(0.001)
-        health.progressed()
+    wait_until(lambda: looks > 300 or not own.is_alive(), lambda: looks)
     guard.close()
     own.join(timeout=60)
     assert not own.is_alive()
