@@ -170,7 +170,7 @@ def _check_as_a_worker(graph: onnx.ModelProto, task: TaskSpec) -> None:
     """A worker takes no model that has no answer to what it tries each with, nor may a text that
     no row has fail it."""
     session = Session(graph)
-    tried = sample_inputs(task.inputs, _SAMPLE_ITEMS)
+    tried = dict(sample_inputs(task.inputs, _SAMPLE_ITEMS))
     unknown = {
         name: np.full_like(array, _UNKNOWN)
         for name, array in tried.items()
