@@ -3,6 +3,7 @@
 For demonstrations and quick tests only. Its limits:
 
 - Each partition holds 5 MiB. Then it drops its oldest records without a word.
+- The more a partition holds, the longer each fetch takes.
 - Nothing survives the process.
 - Every topic has four partitions.
 - There is no compaction, no retention setting and no real transaction.
