@@ -19,9 +19,48 @@ def _end_process(what: str) -> None:
     os._exit(1)
 
 
-class HangGuard:
-    """Calls `end` once a watched call lasts too long. Time in which the process is stopped does not
-    count.
+class TickGuard:
+    """Calls `end` once one and the same thing has lasted too long. Time in which the process is
+    stopped does not count.
+
+    Args:
+        what_lasts: looked at each tick; the same for as long as it lasts, None for nothing.
+        ticks: how long it may last.
+        tick_s: what a tick lasts, in seconds.
+        end: called once, on the guard's thread.
+        name: of the thread.
+    """
+
+    def __init__(
+        self,
+        what_lasts: Callable[[], object],
+        ticks: float,
+        tick_s: float,
+        end: Callable[[], None],
+        name: str,
+    ) -> None:
+        self._what_lasts, self._ticks, self._tick_s, self._end = what_lasts, ticks, tick_s, end
+        self._closing = threading.Event()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def close(self) -> None:
+        """Watch no more."""
+        self._closing.set()
+
+    def _run(self) -> None:
+        last: object = None
+        n = 0
+        while not self._closing.wait(self._tick_s):
+            now = self._what_lasts()
+            n = n + 1 if now is not None and now == last else 0
+            last = now
+            if n >= self._ticks:
+                self._end()
+                return
+
+
+class HangGuard(TickGuard):
+    """Calls `end` once a watched call lasts too long.
 
     Args:
         ticks: how long.
@@ -32,13 +71,11 @@ class HangGuard:
     def __init__(
         self, ticks: int, *, tick_s: float = 1.0, end: Callable[[str], None] = _end_process
     ) -> None:
-        self._ticks = ticks
-        self._tick_s = tick_s
-        self._end = end
         self._call: object = None
         self._what = ""
-        self._closing = threading.Event()
-        threading.Thread(target=self._run, name="hang-guard", daemon=True).start()
+        super().__init__(
+            lambda: self._call, ticks, tick_s, lambda: end(self._what), name="hang-guard"
+        )
 
     @contextmanager
     def watch(self, what: str) -> Iterator[None]:
@@ -49,18 +86,3 @@ class HangGuard:
             yield
         finally:
             self._call = None
-
-    def close(self) -> None:
-        """Watch no more."""
-        self._closing.set()
-
-    def _run(self) -> None:
-        last: object = None
-        n = 0
-        while not self._closing.wait(self._tick_s):
-            call = self._call
-            n = n + 1 if call is not None and call is last else 0
-            last = call
-            if n >= self._ticks:
-                self._end(self._what)
-                return

@@ -6,9 +6,9 @@ them, and they wait.
 
 import logging
 import os
-import threading
 from collections.abc import Callable
 
+from ounce_edge.broker.hang_guard import TickGuard
 from ounce_edge.telemetry.health import Health
 
 logger = logging.getLogger(__name__)
@@ -27,8 +27,8 @@ def _end_process(stalled_s: float) -> None:
     os._exit(1)
 
 
-class StallGuard:
-    """Time in which the process is stopped does not count.
+class StallGuard(TickGuard):
+    """Calls `end` once a worker has made no progress for too long.
 
     Args:
         health: knows of progress.
@@ -46,21 +46,10 @@ class StallGuard:
         tick_s: float = _TICK_S,
         end: Callable[[float], None] = _end_process,
     ) -> None:
-        self._health, self._tick_s, self._end = health, tick_s, end
-        self._most_ticks = (_PATIENCE_S + drain_s) / _TICK_S
-        self._closing = threading.Event()
-        threading.Thread(target=self._run, name="stall-guard", daemon=True).start()
-
-    def close(self) -> None:
-        """Look no more."""
-        self._closing.set()
-
-    def _run(self) -> None:
-        n, seen_s = 0, 0.0
-        while not self._closing.wait(self._tick_s):
-            progress_at_s, stalled_s = self._health.progress_at_s, self._health.stalled_s
-            n = n + 1 if stalled_s and progress_at_s == seen_s else 0
-            seen_s = progress_at_s
-            if n >= self._most_ticks:
-                self._end(stalled_s)
-                return
+        super().__init__(
+            lambda: health.progress_at_s if health.stalled_s else None,
+            (_PATIENCE_S + drain_s) / _TICK_S,
+            tick_s,
+            lambda: end(health.stalled_s),
+            name="stall-guard",
+        )
