@@ -19,6 +19,13 @@ from tests.support.process.child import free_port
 from tests.support.process.wait import is_running, wait_until
 
 SLEEP = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+STUBBORN = [
+    sys.executable,
+    "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "print('up', flush=True); time.sleep(600)",
+]
+"""Ends by SIGKILL alone."""
 
 
 @pytest.mark.skipif(
@@ -59,13 +66,9 @@ def test_a_child_that_ends_early_shows_the_end_of_its_log(tmp_path: Path) -> Non
 
 
 def test_stopping_kills_what_does_not_end(tmp_path: Path) -> None:
-    stubborn = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-        "print('up', flush=True); time.sleep(600)"
-    )
     log = tmp_path / "log"
     with Children() as children:
-        child = children.start("stubborn", [sys.executable, "-c", stubborn], log)
+        child = children.start("stubborn", STUBBORN, log)
         wait_until(lambda: log.read_text() == "up\n", log.read_text)
         assert child.stop(timeout_s=0.2) == -signal.SIGKILL
 
@@ -73,10 +76,9 @@ def test_stopping_kills_what_does_not_end(tmp_path: Path) -> None:
 def test_where_the_worker_has_ended_nobody_waits_for_the_devices_last_answers(
     tmp_path: Path,
 ) -> None:
-    waits = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
     with Children() as children:
         worker = children.start("ounce worker", [sys.executable, "-c", ""], tmp_path / "worker")
-        devices = children.start("ounce devices", [sys.executable, "-c", waits], tmp_path / "log")
+        devices = children.start("ounce devices", STUBBORN, tmp_path / "log")
         worker.wait()
         with pytest.raises(ChildError, match="ounce worker ended with exit code 0"):
             _is_over(worker, devices)

@@ -16,6 +16,7 @@ from ounce_edge.gateway.store import Store
 from ounce_schemas.errors import BrokerError
 
 from tests.edge.gateway.fake_kafka import FakeKafka
+from tests.support.edge.backlogs import send_all
 from tests.support.process.wait import wait_until
 
 
@@ -46,12 +47,7 @@ def run(
     backlog = Backlog({"bootstrap.servers": "x:1"}, ["t"], store, per_s, lambda _: None, second_try)
     for device in first:
         backlog.hurry(device)
-    backlog.start()
-    backlog.allow(True)
-    try:
-        wait_until(lambda: not len(store), lambda: backlog.trouble)
-    finally:
-        backlog.close()
+    send_all(backlog, store)
 
 
 def record(value: bytes, device: bytes = b"d", topic: str = "t") -> KafkaRecord:

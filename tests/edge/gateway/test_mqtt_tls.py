@@ -8,6 +8,7 @@ import pytest
 from ounce_edge.broker.certificates import first_expiry_s
 from ounce_edge.gateway.mqtt_tls import mqtt_expiries
 from ounce_edge.gateway.session import Session
+from ounce_edge.gateway.settings import GatewaySettings
 
 from tests.edge.gateway.test_session import session, settings
 from tests.support.kafka.certificates import Authority
@@ -15,6 +16,15 @@ from tests.support.process.mosquitto import Mosquitto
 from tests.support.process.wait import wait_until
 
 pytestmark = [pytest.mark.mosquitto, pytest.mark.usefixtures("mosquitto")]  # skips without one
+
+
+def wait_for_trouble(of: GatewaySettings, why: str) -> None:
+    own = Session(of, of.topic_maps.filters)
+    own.start()
+    try:
+        wait_until(lambda: why in (own.trouble or ""), lambda: own.trouble)
+    finally:
+        own.close()
 
 
 def test_tls_and_a_password(tmp_path: Path) -> None:
@@ -39,13 +49,7 @@ def test_tls_and_a_password(tmp_path: Path) -> None:
             ({"mqtt_ca": None}, "can't be reached: unable to get local issuer certificate"),
             ({"mqtt": f"mqtts://127.0.0.1:{broker.port}"}, "can't be reached: IP address mismatch"),
         ):
-            own_settings = settings(broker, **{**good, **wrong})
-            own = Session(own_settings, own_settings.topic_maps.filters)
-            own.start()
-            try:
-                wait_until(lambda o=own, w=why: w in (o.trouble or ""), lambda o=own: o.trouble)  # type: ignore[misc]
-            finally:
-                own.close()
+            wait_for_trouble(settings(broker, **{**good, **wrong}), why)
 
 
 def test_what_was_wrong_before_is_not_told_of_a_broker_that_is_away(tmp_path: Path) -> None:

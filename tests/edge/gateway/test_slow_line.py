@@ -16,7 +16,7 @@ from ounce_edge.gateway.store import Store
 from ounce_edge.wire.records import Outgoing
 
 from tests.edge.gateway.fake_kafka import FakeKafka
-from tests.support.process.wait import wait_until
+from tests.support.edge.backlogs import send_all
 
 _MOST = 3
 
@@ -76,10 +76,5 @@ def test_all_that_is_stored_goes_in_smaller_transactions(
     )
     if is_urgent:
         backlog.hurry(b"d")
-    backlog.start()
-    backlog.allow(True)
-    try:
-        wait_until(lambda: not len(store), lambda: backlog.trouble)
-    finally:
-        backlog.close()
+    send_all(backlog, store)
     assert kafka.taken == values

@@ -2,6 +2,7 @@
 
 import time
 from collections import defaultdict
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from ounce_edge.gateway.backlog import Backlog
 from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.store import Store, StoreError
 
+from tests.support.edge.backlogs import send_all
 from tests.support.kafka.apache_kafka import ApacheKafka
 from tests.support.kafka.far_end import FarEnd
 from tests.support.kafka.topics import OwnTopics
@@ -165,13 +167,8 @@ def test_a_clock_that_is_years_ahead_loses_nothing(
     backlog = Backlog(
         settings, [topic], store, 1000, lambda _: None, lambda r, _: r._replace(timestamp_ms=1)
     )
-    backlog.start()
-    backlog.allow(True)
-    try:
-        wait_until(lambda: not len(store), lambda: backlog.trouble)
-    finally:
-        backlog.close()
-        store.close()
+    with closing(store):
+        send_all(backlog, store)
     far = FarEnd(kafka, [topic], "nowhere")
     try:
         found = [(m.value(), m.timestamp()[1]) for m in far.read_all()]

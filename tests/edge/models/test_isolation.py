@@ -6,6 +6,7 @@ Processes are real; the runtime in them crashes and hangs as it is told.
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,9 +37,12 @@ def make(path: Path) -> Iterator[Make]:
     made = list[Isolation]()
 
     def of(
-        runtime: Callable[[], Runtime] = bad.BadRuntime, limits: Limits = LIMITS, **options: object
+        runtime: Callable[[], Runtime] = bad.BadRuntime,
+        limits: Limits = LIMITS,
+        on_crash: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> tuple[Isolation, LoadedModel]:
-        isolation = Isolation(runtime, limits, **options)  # type: ignore[arg-type]
+        isolation = Isolation(runtime, limits, on_crash, clock)
         made.append(isolation)
         model = IsolableRuntime(bad.BadRuntime(), isolation).load(path, path.read_bytes())
         return isolation, model

@@ -62,6 +62,14 @@ class Shelf:
         return sorted(name for name, model in self.models.items() if model.is_loaded)
 
 
+def crowded_shelf(tmp_path: Path) -> Shelf:
+    """Of 40 bytes, for models of 10, 30 and 30: one of the large ones is not loaded."""
+    shelf = Shelf(tmp_path, 40)
+    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
+        shelf.put(name, n_bytes)
+    return shelf
+
+
 def test_the_coldest_are_unloaded_first(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path, 100)
     for name in ("a", "b", "c"):
@@ -109,9 +117,7 @@ def test_a_wanted_model_comes_back_and_the_coldest_makes_room(tmp_path: Path) ->
 
 
 def test_a_call_on_a_model_that_is_not_loaded_loads_it(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, 40)
-    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
-        shelf.put(name, n_bytes)
+    shelf = crowded_shelf(tmp_path)
     assert shelf.loaded == ["b", "light"]
     shelf.run("a")
     assert shelf.loaded == ["a", "light"]
@@ -121,9 +127,7 @@ def test_a_call_on_a_model_that_is_not_loaded_loads_it(tmp_path: Path) -> None:
 def test_a_file_that_is_another_one_by_now_fails_the_call_not_the_loader(
     tmp_path: Path, spoil: str, text: str, caplog: Any
 ) -> None:
-    shelf = Shelf(tmp_path, 40)
-    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
-        shelf.put(name, n_bytes)
+    shelf = crowded_shelf(tmp_path)
     path, a = tmp_path / "t" / "a" / "model.onnx", shelf.models["a"]
     content = path.read_bytes()
     path.write_bytes(b"other") if spoil == "change" else path.unlink()
@@ -158,9 +162,7 @@ def test_a_model_that_stays_in_another_release_is_read_there(tmp_path: Path) -> 
 
 
 def test_a_load_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, 40)
-    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
-        shelf.put(name, n_bytes)
+    shelf = crowded_shelf(tmp_path)
     shelf.models["a"].want()
     shelf.now_s += 10.1
     assert shelf.models["a"].load_left_ms == 0.0
@@ -169,9 +171,7 @@ def test_a_load_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_load_that_ends_while_one_looks_at_it_is_no_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf = Shelf(tmp_path, 40)
-    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
-        shelf.put(name, n_bytes)
+    shelf = crowded_shelf(tmp_path)
     a = shelf.models["a"]
     a.want()
 
@@ -188,9 +188,7 @@ def test_a_load_that_ends_while_one_looks_at_it_is_no_fault(
 def test_a_model_that_a_call_loads_while_it_is_wanted_is_loaded_the_next_time_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shelf = Shelf(tmp_path, 40)
-    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
-        shelf.put(name, n_bytes)
+    shelf = crowded_shelf(tmp_path)
     a = shelf.models["a"]
 
     def the_call_goes_on() -> float:
@@ -237,9 +235,7 @@ def test_models_that_nobody_has_take_no_room(tmp_path: Path) -> None:
 
 
 def test_the_thread_loads_what_is_wanted_until_it_is_closed(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path, 40)
-    for name, n_bytes in (("light", 10), ("a", 30), ("b", 30)):
-        shelf.put(name, n_bytes)
+    shelf = crowded_shelf(tmp_path)
     shelf.models["a"].want()
     shelf.memory.close()
     shelf.memory.start()
