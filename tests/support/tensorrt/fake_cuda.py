@@ -16,7 +16,9 @@ CODES = {
     "cudaErrorIllegalAddress": 700,
     "cudaErrorSystemNotReady": 802,
     "cudaErrorSystemDriverMismatch": 803,
+    "cudaErrorStreamCaptureUnsupported": 900,
     "cudaErrorStreamCaptureInvalidated": 901,
+    "cudaErrorStreamCaptureWrongThread": 908,
 }
 """Of CUDA, by name."""
 CudaCode = IntEnum("CudaCode", CODES)

@@ -1,11 +1,13 @@
 # ruff: noqa: N802, N815  # names of CUDA
 """A GPU that is a fake: its memory is memory of this process, and data goes where the code says.
 
-Nothing here says how a real GPU behaves.
+What CUDA's documentation forbids fails here, too. Nothing else here says how a real GPU behaves.
 """
 
 import ctypes
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +19,22 @@ PROCESS_BYTES = 5_000
 """That a process takes of a GPU by using it."""
 GARBAGE = 0xFF
 """Fresh memory holds NaN, as real memory may."""
+UNSAFE = ("cudaMalloc", "cudaFree", "cudaMallocHost", "cudaFreeHost")
+"""What a thread that captures must not call (CUDA, cudaThreadExchangeStreamCaptureMode)."""
+
+
+class Capture:
+    """Work that is captured on a stream."""
+
+    def __init__(self) -> None:
+        self.works: list[Callable[[], None]] = []
+        self.thread = threading.get_ident()
+        self.is_broken = False
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this very thread captures."""
+        return self.thread == threading.get_ident()
 
 
 class FakeGpu:
@@ -37,7 +55,12 @@ class FakeGpu:
         """Memory by address."""
         self.now_ms = 0.0
         """Its own clock: a call of an engine takes 1 ms, and 0.1 for each item."""
-        self._captured: list[Callable[[], None]] | None = None
+        self._numbers = count(77)
+        self._streams: set[int] = set()
+        self._pinned: set[int] = set()
+        """Addresses on the host."""
+        self._captures: dict[int, Capture] = {}
+        """By stream."""
 
     def __getattr__(self, name: str) -> Callable[..., tuple[Any, ...]]:
         function = getattr(type(self), f"_{name}", None)
@@ -50,23 +73,41 @@ class FakeGpu:
                 return self.failures[name], None
             if name == "cudaMalloc" and arguments[0] > self.free_bytes:
                 return CudaCode["cudaErrorMemoryAllocation"], None
+            if name in UNSAFE and self._break({c for c in self._captures.values() if c.is_own}):
+                return CudaCode["cudaErrorStreamCaptureUnsupported"], None
             values = function(self, *arguments)
+            if isinstance(values, CudaCode):
+                return values, None
             if name == "cudaMemGetInfo":
                 return (OK, *values)
             return (OK,) if values is None else (OK, values)
 
         return call
 
-    def do(self, work: Callable[[], None]) -> None:
-        """Queue work: at once, or into the graph that is captured."""
-        if self._captured is None:
+    def do(self, work: Callable[[], None], stream: int) -> None:
+        """Queue work: at once, or into the graph that is captured on the stream."""
+        assert int(stream) in self._streams, "the stream is gone"
+        capture = self._captures.get(int(stream))
+        if capture is None:
             work()
         else:
-            self._captured.append(work)
+            capture.works.append(work)
 
-    @property
-    def is_capturing(self) -> bool:
-        return self._captured is not None
+    def is_capturing(self, stream: int) -> bool:
+        return int(stream) in self._captures
+
+    def wait_for_all(self) -> bool:
+        """Wait for all work of the device, as libraries may. Whether it may be waited for: no
+        capture of any thread bears it (CUDA programming guide, CUDA graphs, prohibited
+        operations)."""
+        return not self._break(self._captures.values())
+
+    def _break(self, captures: Iterable[Capture]) -> bool:
+        """Whether there is one."""
+        broken = list(captures)
+        for capture in broken:
+            capture.is_broken = True
+        return bool(broken)
 
     def cudaGetErrorString(self, code: Any) -> tuple[Any, bytes]:
         return OK, f"text of {code.name}".encode()
@@ -80,11 +121,26 @@ class FakeGpu:
     def _free(self, address: int) -> None:
         del self.blocks[address]
 
-    _cudaMalloc = _cudaMallocHost = _allocate
-    _cudaFree = _cudaFreeHost = _free
+    _cudaMalloc = _allocate
+
+    def _cudaFree(self, address: int) -> None:
+        assert address not in self._pinned
+        self._free(address)
+
+    def _cudaMallocHost(self, n: int) -> int:
+        address = self._allocate(n)
+        self._pinned.add(address)
+        return address
+
+    def _cudaFreeHost(self, address: int) -> None:
+        self._pinned.remove(address)
+        self._free(address)
 
     def _cudaMemcpyAsync(self, to: int, of: int, n: int, kind: int, stream: int) -> None:
-        self.do(lambda: ctypes.memmove(to, of, n) and None)
+        is_to_host = kind == self.cudaMemcpyKind.cudaMemcpyDeviceToHost
+        assert [place in self._pinned for place in (to, of)] == [is_to_host, not is_to_host]
+        assert n <= min(ctypes.sizeof(self.blocks[place]) for place in (to, of))
+        self.do(lambda: ctypes.memmove(to, of, n) and None, stream)
 
     @property
     def free_bytes(self) -> int:
@@ -124,21 +180,30 @@ class FakeGpu:
 
     def _cudaStreamCreateWithFlags(self, flags: int) -> Any:
         assert flags == self.cudaStreamNonBlocking
-        return self.stream_type(77)
+        self._streams.add(number := next(self._numbers))
+        return self.stream_type(number)
 
     def _cudaStreamDestroy(self, stream: int) -> None:
-        pass
+        self._streams.remove(int(stream))
 
-    def _cudaStreamSynchronize(self, stream: int) -> None:
-        pass
+    def _cudaStreamSynchronize(self, stream: int) -> CudaCode | None:
+        capture = self._captures.get(int(stream))
+        if capture is not None and self._break([capture]):
+            return CudaCode["cudaErrorStreamCaptureUnsupported"]
+        return None
 
     def _cudaStreamBeginCapture(self, stream: int, mode: int) -> None:
-        self._captured = []
+        assert int(stream) in self._streams
+        assert int(stream) not in self._captures
+        self._captures[int(stream)] = Capture()
 
-    def _cudaStreamEndCapture(self, stream: int) -> list[Callable[[], None]]:
-        captured, self._captured = self._captured, None
-        assert captured is not None
-        return captured
+    def _cudaStreamEndCapture(self, stream: int) -> CudaCode | list[Callable[[], None]]:
+        capture = self._captures.pop(int(stream))
+        if not capture.is_own:
+            return CudaCode["cudaErrorStreamCaptureWrongThread"]
+        if capture.is_broken:
+            return CudaCode["cudaErrorStreamCaptureInvalidated"]
+        return capture.works
 
     def _cudaGraphInstantiate(self, graph: Any, flags: int) -> Any:
         return list(graph)
@@ -151,4 +216,4 @@ class FakeGpu:
 
     def _cudaGraphLaunch(self, graph: Any, stream: int) -> None:
         for work in graph:
-            work()
+            self.do(work, stream)

@@ -1,7 +1,8 @@
 """A TensorRT that is a fake, on a fake GPU: an engine is an ONNX file that ONNX Runtime runs at the
 padded size.
 
-Nothing here says how a real one behaves.
+What waits for the whole device fails while any thread captures a graph: loads may, by its
+documentation. Nothing else here says how a real one behaves.
 """
 
 import ctypes
@@ -57,6 +58,8 @@ class FakeTensorRt:
         """Of the GPU, that each context takes beside, as long as it is there."""
         self.compile: Callable[[int], None] = _nothing
         """Called with the items of the first call of a context, before it runs."""
+        self.captures: Callable[[], None] = lambda: None
+        """Called while a call is captured."""
         self.environment = "the same"
         """Kernels of another one are not taken."""
         self.Runtime = self._runtime
@@ -77,8 +80,15 @@ class FakeTensorRt:
             self._log.log(self.ILogger.ERROR, line)
         return what in self.failures
 
+    def waits(self) -> bool:
+        """Whether it could wait for all that the device does."""
+        if self.gpu.wait_for_all():
+            return True
+        self._log.log(self.ILogger.ERROR, "operation not permitted when stream is capturing")
+        return False
+
     def _deserialize(self, content: bytes) -> "FakeEngine | None":
-        if self.fails("engine"):
+        if self.fails("engine") or not self.waits():
             return None
         if len(content) > self.gpu.free_bytes:
             self._log.log(self.ILogger.ERROR, "Error Code 1: Cuda Runtime (out of memory)")
@@ -109,7 +119,9 @@ class FakeEngine:
         if isinstance(of, FakeConfig):
             self.trt.configs.append(of)
         kernels = of.kernels if isinstance(of, FakeConfig) else None
-        return None if self.trt.fails("context") else FakeContext(self, kernels)
+        if self.trt.fails("context") or not self.trt.waits():
+            return None
+        return FakeContext(self, kernels)
 
     def get_tensor_name(self, i: int) -> str:
         return list(self._tensors)[i]
@@ -199,9 +211,11 @@ class FakeContext:
 
     def execute_async_v3(self, stream: int) -> bool:
         is_new = self._shapes != self._ran
-        if self._trt.gpu.is_capturing and (self._trt.refuses_capture or is_new):
-            return False  # of new shapes, TensorRT makes resources first
-        if self._trt.fails("call"):
+        if self._trt.gpu.is_capturing(stream):
+            self._trt.captures()
+            if self._trt.refuses_capture or is_new:
+                return False  # of new shapes, TensorRT makes resources first
+        if self._trt.fails("call") or (is_new and not self._trt.waits()):
             return False
         n_items = self._shapes[self._engine.inputs[0]][0]
         if is_new and n_items not in self._kernels.sizes:
@@ -221,7 +235,7 @@ class FakeContext:
             name = self._engine.session.get_outputs()[0].name
             self._at(name, output.shape)[:] = output if shapes == self._shapes else np.nan
 
-        self._trt.gpu.do(work)
+        self._trt.gpu.do(work, stream)
         return True
 
     def _at(self, name: str, shape: tuple[int, ...]) -> Any:

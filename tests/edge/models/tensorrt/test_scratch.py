@@ -1,61 +1,28 @@
 """Engines share one block of scratch memory, and the GPU's clock times their calls. CUDA and
 TensorRT are fakes: an engine writes over all of its scratch memory, which has to be there."""
 
-import ctypes
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from ounce_edge.models.runtimes.base import RuntimeDownError
 from ounce_edge.models.runtimes.tensorrt import engine
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
-from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
-from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
-from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
+from ounce_edge.models.runtimes.tensorrt.cuda import CudaError
 
-from tests.support.networks import N_CLASSES, N_PIXELS, perceptron
+from tests.support.networks import N_CLASSES, N_PIXELS
 from tests.support.process.wait import wait_until
+from tests.support.tensorrt.bench import Bench, pixels
 from tests.support.tensorrt.fake_cuda import CudaCode
 from tests.support.tensorrt.fake_gpu import TOTAL_BYTES, FakeGpu
-from tests.support.tensorrt.fake_tensorrt import FakeTensorRt
 
-CONTENT = perceptron().SerializeToString()
 BUFFERS_BYTES = 2 * 16 * (N_PIXELS + N_CLASSES) * 4
 """Of an engine for 16 items, pinned ones with them."""
-
-
-class Bench:
-    """Engines of one process."""
-
-    def __init__(self) -> None:
-        self.gpu = FakeGpu()
-        self.trt = FakeTensorRt(self.gpu)
-        self.scratch = Scratch(Cuda(self.gpu))
-
-    def load(self, scratch_bytes: int) -> EngineModel:
-        self.trt.scratch_bytes = scratch_bytes
-        tensorrt = TensorRt(Flavour.NATIVE, "10.3.0", self.trt)
-        return EngineModel(tensorrt, Cuda(self.gpu), CONTENT, self.scratch)
-
-    def leave(self, n_bytes: int) -> None:
-        """Only so many are free of the GPU."""
-        self.gpu.total_bytes += n_bytes - self.gpu.free_bytes
-
-    @property
-    def block_bytes(self) -> int:
-        return ctypes.sizeof(self.gpu.blocks[self.scratch.address])
 
 
 @pytest.fixture
 def bench() -> Bench:
     return Bench()
-
-
-def pixels(n: int) -> dict[str, NDArray[Any]]:
-    return {"input": np.random.default_rng(n).uniform(0, 1, (n, N_PIXELS)).astype(np.float32)}
 
 
 def test_the_block_is_as_large_as_the_largest_need(bench: Bench) -> None:

@@ -16,10 +16,6 @@ from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
 
 logger = logging.getLogger(__name__)
 
-_MOST_TRIES = 3
-"""Of a capture: work of another thread, as a load is, can break one (CUDA programming guide, CUDA
-graphs, prohibited operations)."""
-
 
 @dataclass(frozen=True)
 class Loaded:
@@ -58,8 +54,8 @@ class Bucket:
         self._address = 0
         """Of the scratch memory that the context and the graph know."""
         self._graph: Any = None
-        self._tries = 0
-        """Captures that were tried."""
+        self._is_tried = False
+        """Whether it was captured, or can't be."""
         self._log.lines.clear()
         context = of.make_context()
         if context is None:
@@ -89,7 +85,8 @@ class Bucket:
 
     def launch(self) -> None:
         """Queue a call. The first one runs as it is. Then it is captured as a graph, which all
-        later ones launch: TensorRT asks for a call of the same shapes right before that.
+        later ones launch: TensorRT asks for a call of the same shapes right before that. While
+        another model loads, calls without a graph stay so.
 
         Raises:
             CudaError: the GPU fails.
@@ -101,14 +98,16 @@ class Bucket:
             cuda.call("cudaGraphLaunch", self._graph, stream)
             return
         self._run()
-        if self._tries < _MOST_TRIES:
-            cuda.call("cudaStreamSynchronize", stream)
-            self._tries += 1
-            self._graph = self._capture()
+        if not self._is_tried and cuda.alone.acquire(blocking=False):
+            try:
+                cuda.call("cudaStreamSynchronize", stream)
+                self._is_tried, self._graph = True, self._capture()
+            finally:
+                cuda.alone.release()
 
     def drop_graph(self) -> None:
         """Give the graph back. The next call makes another."""
-        graph, self._graph, self._tries = self._graph, None, 0
+        graph, self._graph, self._is_tried = self._graph, None, False
         if graph is not None:
             self._of.cuda.call("cudaGraphExecDestroy", graph)
 

@@ -1,6 +1,7 @@
 """Calls of the CUDA runtime: errors as exceptions, and which of them a process survives."""
 
 import importlib
+import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -54,6 +55,10 @@ class Cuda:
         self.api = api
         self.taken: dict[int, int] = {}
         """Bytes of the GPU that this process has allocated, by address."""
+        self.alone = threading.RLock()
+        """Of whoever loads an engine, or captures a graph: a capture breaks, and so does the other
+        call, where any thread waits for the whole device meanwhile (CUDA programming guide, CUDA
+        graphs, prohibited operations)."""
 
     def allocate(self, size_bytes: int) -> int:
         """Memory of the GPU; its address.

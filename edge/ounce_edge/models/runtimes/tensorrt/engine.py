@@ -69,45 +69,18 @@ class EngineModel:
         self._is_loaded = True
         self.engine_bytes = len(content)
         """About what weights take of the GPU; 0 once it is unloaded."""
-        trt = tensorrt.api
-        self._kept: Any = _deserialize(tensorrt, cuda, content)
-        """What contexts need; it goes after them."""
-        _, engine = self._kept
         self.inputs: dict[str, TensorSignature] = {}
         self.outputs: dict[str, TensorSignature] = {}
         self._n_bytes: dict[str, int] = {}
         """Of inputs that hold texts."""
-        try:
-            need_bytes = int(engine.device_memory_size_v2)
-            # Another engine may be loaded meanwhile, through the default stream. A capture on a
-            # stream that waits for that one would fail.
-            flags = int(cuda.api.cudaStreamNonBlocking)
-            self._stream = cuda.call("cudaStreamCreateWithFlags", flags)
-            names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
-            modes = {name: engine.get_tensor_mode(name) for name in names}
-            first = next(name for name in names if modes[name] == trt.TensorIOMode.INPUT)
-            _, _, largest = engine.get_tensor_profile_shape(first, 0)
-            self._profile = BatchProfile(1, int(largest[0]))
-            for name in names:
-                shape = tuple(engine.get_tensor_shape(name))[1:]
-                if any(size < 1 for size in shape):
-                    raise ArtifactError(f"tensor {name!r} has open dimensions: {list(shape)}")
-                dtype = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
-                is_input = modes[name] == trt.TensorIOMode.INPUT
-                (self.inputs if is_input else self.outputs)[name] = self._sign(name, shape, dtype)
-                self._buffers[name] = Buffer(cuda, (self._profile.most, *shape), dtype)
-            inputs, outputs = (
-                {name: self._buffers[name] for name in of} for of in (self.inputs, self.outputs)
-            )
-            make, keep = _contexts_of(tensorrt, engine, kernels)
-            self._kept = (*self._kept, make)
-            loaded = Loaded(tensorrt, cuda, make, self._stream, self._scratch, inputs, outputs)
-            for size in self._profile.buckets:
-                self._buckets[size] = Bucket(loaded, size)
-            self._prepare(need_bytes, keep)
-        except BaseException:
-            self.unload()
-            raise
+        with cuda.alone:
+            self._kept: Any = _deserialize(tensorrt, cuda, content)
+            """What contexts need; it goes after them."""
+            try:
+                self._load(tensorrt, kernels)
+            except BaseException:
+                self.unload()
+                raise
         self._output = next(iter(self.outputs))
 
     def run(self, inputs: Inputs) -> NDArray[np.float32]:
@@ -180,6 +153,36 @@ class EngineModel:
                 logger.warning("GPU memory is not given back: %s", e)
             self._buckets, self._buffers, works = {}, {}, []
             self._kept = None
+
+    def _load(self, tensorrt: TensorRt, kernels: KeptKernels | None) -> None:
+        """Take what calls need, and make the first ones."""
+        trt, cuda, (_, engine) = tensorrt.api, self._cuda, self._kept
+        need_bytes = int(engine.device_memory_size_v2)
+        # Others use the default stream. A capture on a stream that waits for that one would fail.
+        flags = int(cuda.api.cudaStreamNonBlocking)
+        self._stream = cuda.call("cudaStreamCreateWithFlags", flags)
+        names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+        modes = {name: engine.get_tensor_mode(name) for name in names}
+        first = next(name for name in names if modes[name] == trt.TensorIOMode.INPUT)
+        _, _, largest = engine.get_tensor_profile_shape(first, 0)
+        self._profile = BatchProfile(1, int(largest[0]))
+        for name in names:
+            shape = tuple(engine.get_tensor_shape(name))[1:]
+            if any(size < 1 for size in shape):
+                raise ArtifactError(f"tensor {name!r} has open dimensions: {list(shape)}")
+            dtype = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
+            is_input = modes[name] == trt.TensorIOMode.INPUT
+            (self.inputs if is_input else self.outputs)[name] = self._sign(name, shape, dtype)
+            self._buffers[name] = Buffer(cuda, (self._profile.most, *shape), dtype)
+        inputs, outputs = (
+            {name: self._buffers[name] for name in of} for of in (self.inputs, self.outputs)
+        )
+        make, keep = _contexts_of(tensorrt, engine, kernels)
+        self._kept = (*self._kept, make)
+        loaded = Loaded(tensorrt, cuda, make, self._stream, self._scratch, inputs, outputs)
+        for size in self._profile.buckets:
+            self._buckets[size] = Bucket(loaded, size)
+        self._prepare(need_bytes, keep)
 
     def _prepare(self, need_bytes: int, keep: Callable[[], None]) -> None:
         """Make the first calls of all sizes, so that no message waits for them: with nothing that
