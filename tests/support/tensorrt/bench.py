@@ -27,10 +27,10 @@ class Bench:
         self.cuda = Cuda(self.gpu)
         self.scratch = Scratch(self.cuda)
 
-    def load(self, scratch_bytes: int) -> EngineModel:
-        """An engine that needs so much scratch memory."""
+    def load(self, scratch_bytes: int, content: bytes = CONTENT) -> EngineModel:
+        """The engine of a model; it needs so much scratch memory."""
         self.trt.scratch_bytes = scratch_bytes
-        return EngineModel(self.tensorrt, self.cuda, CONTENT, self.scratch)
+        return EngineModel(self.tensorrt, self.cuda, content, self.scratch)
 
     def leave(self, n_bytes: int) -> None:
         """Only so many are free of the GPU."""

@@ -106,6 +106,7 @@ class FakeEngine:
     def __init__(self, trt: FakeTensorRt, session: Any) -> None:
         self.trt, self.session = trt, session
         self._tensors = {t.name: t for t in (*session.get_inputs(), *session.get_outputs())}
+        self.shapes = {name: tensor.shape for name, tensor in self._tensors.items()}
         self.inputs = [t.name for t in session.get_inputs()]
         self.num_io_tensors = len(self._tensors)
         self.device_memory_size_v2 = trt.scratch_bytes
@@ -127,8 +128,7 @@ class FakeEngine:
         return list(self._tensors)[i]
 
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
-        _, *item = self._tensors[name].shape
-        return -1, *(size if isinstance(size, int) else -1 for size in item)
+        return tuple(size if isinstance(size, int) else -1 for size in self.shapes[name])
 
     def get_tensor_profile_shape(self, name: str, profile: int) -> list[tuple[int, ...]]:
         assert (name in self.inputs, profile) == (True, 0)
@@ -208,6 +208,16 @@ class FakeContext:
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
         self._shapes[name] = shape
         return not self._trt.fails("shape")
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        """Of an output; -1 where it depends on data."""
+        known = {
+            size: given
+            for one in self._engine.session.get_inputs()
+            for size, given in zip(one.shape, self._shapes[one.name], strict=True)
+        }
+        shape = self._engine.shapes[name]
+        return tuple(size if isinstance(size, int) else known.get(size, -1) for size in shape)
 
     def execute_async_v3(self, stream: int) -> bool:
         is_new = self._shapes != self._ran

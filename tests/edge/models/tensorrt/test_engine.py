@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 from ounce_edge.models.runtimes.tensorrt.engine import EngineModel
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
@@ -129,19 +128,6 @@ def test_an_engine_says_how_many_items_it_takes(gpu: FakeGpu) -> None:
     trt = FakeTensorRt(gpu, most=3)
     load(gpu, trt).run(pixels(7))
     assert trt.sizes == [3, 3, 1]
-
-
-def test_a_tensor_of_open_dimensions_is_refused(gpu: FakeGpu) -> None:
-    node = helper.make_node("Identity", ["input"], ["output"])
-    infos = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 2, "width"])
-        for name in ("input", "output")
-    ]
-    graph = helper.make_graph([node], "open", infos[:1], infos[1:])
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    with pytest.raises(ArtifactError, match=r"'input' has open dimensions: \[2, -1\]"):
-        load(gpu, FakeTensorRt(gpu), made.SerializeToString())
-    assert gpu.blocks == {}
 
 
 def test_an_engine_that_no_graph_can_hold_runs_as_it_is(gpu: FakeGpu) -> None:

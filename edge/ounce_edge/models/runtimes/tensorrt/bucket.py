@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ounce_schemas.errors import ArtifactError
 from ounce_schemas.wording import counted
 
 from ounce_edge.models.runtimes.tensorrt.buffers import Buffer
@@ -44,6 +45,7 @@ class Bucket:
         size: items of a call.
 
     Raises:
+        ArtifactError: an output has not one row for each item.
         CudaError: the GPU has too little memory.
         RuntimeError: TensorRT refuses the size.
     """
@@ -66,6 +68,14 @@ class Bucket:
         for name, buffer in of.inputs.items():
             if not context.set_input_shape(name, (size, *buffer.host.shape[1:])):
                 raise self._failure(f"refuses {counted(size, 'item')} of {name!r}")
+        for name, buffer in of.outputs.items():
+            # TensorRT looks at no size of memory. What depends on data would go beyond its end.
+            found, room = tuple(context.get_tensor_shape(name)), (size, *buffer.host.shape[1:])
+            if found != room:
+                raise ArtifactError(
+                    f"output {name!r} has shape {list(found)} for {counted(size, 'item')}; "
+                    f"{list(room)} is needed, a row for each item"
+                )
         self._context: Any = context
 
     def run_first(self, scratch: Scratch) -> None:

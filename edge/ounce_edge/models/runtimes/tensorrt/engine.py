@@ -46,7 +46,7 @@ class EngineModel:
         kernels: where those that TensorRT for RTX compiles are kept, if they are.
 
     Raises:
-        ArtifactError: TensorRT does not take the engine.
+        ArtifactError: TensorRT does not take the engine, or an output has not a row for each item.
         CudaError: the GPU has too little memory.
     """
 
