@@ -53,8 +53,10 @@ def test_a_wrong_option_would_be_seen() -> None:
         command.make_context("topics", ["digits", "--kafka=k:9092", "--partition=4"])
 
 
-def test_the_worker_has_time_to_drain_before_it_is_killed() -> None:
-    worker = SERVICES["worker"]
+@pytest.mark.parametrize("name", ["worker", "worker-gpu"])
+def test_a_worker_is_asked_to_end_and_has_time_to_drain_before_it_is_killed(name: str) -> None:
+    worker = SERVICES[name]
+    assert "entrypoint" not in worker  # a shell would keep the signal from it
     context = click.Context(root, info_name="ounce")
     command = root.get_command(context, "worker")
     assert command is not None
