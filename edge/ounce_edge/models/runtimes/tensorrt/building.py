@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ounce_schemas.errors import ArtifactError
+from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
+from ounce_edge.models.runtimes.tensorrt.cuda import CudaError, find_cuda
 from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
 from ounce_edge.models.runtimes.tensorrt.log import (
     first_line,
@@ -81,8 +82,20 @@ def build_engine(
         engine = builder.build_serialized_network(network, config)
         if engine is not None:
             return Built(bytes(engine), some.most)
-    kind = BuildFailedError if tells_no_room(lines) else ArtifactError
-    raise kind(f"{tensorrt.name} can't build it: {last_line(lines)}")
+    why = f"{tensorrt.name} can't build it: {last_line(lines)}"
+    if tells_no_room(lines) or _lacks_room():
+        raise BuildFailedError(f"{why}; the GPU has too little memory left")
+    raise ArtifactError(why)
+
+
+def _lacks_room() -> bool:
+    """Whether the GPU has less memory left than an engine may take: TensorRT then passes over what
+    needs more, warns of that, and at last says only that it knows nothing for a node."""
+    try:
+        free_bytes, _ = find_cuda().call("cudaMemGetInfo")
+    except (RuntimeAbsentError, CudaError):  # TensorRT for RTX builds without a GPU
+        return False
+    return bool(free_bytes < WORKSPACE_BYTES)
 
 
 def _configure(tensorrt: TensorRt, builder: Any, progress: Progress | None) -> Any:
