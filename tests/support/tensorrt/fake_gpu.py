@@ -22,6 +22,9 @@ GARBAGE = 0xFF
 UNSAFE = ("cudaMalloc", "cudaFree", "cudaMallocHost", "cudaFreeHost")
 """What a thread that captures must not call (CUDA, cudaThreadExchangeStreamCaptureMode)."""
 
+NO_CONTEXT = ("cudaGetDeviceCount", "cudaDriverGetVersion", "cudaGetDeviceProperties")
+"""What needs no context, and makes none."""
+
 
 class Capture:
     """Work that is captured on a stream."""
@@ -61,6 +64,8 @@ class FakeGpu:
         """Addresses on the host."""
         self._captures: dict[int, Capture] = {}
         """By stream."""
+        self.threads: set[int] = set()
+        """Those that have a context: each that has used the GPU."""
 
     def __getattr__(self, name: str) -> Callable[..., tuple[Any, ...]]:
         function = getattr(type(self), f"_{name}", None)
@@ -75,6 +80,8 @@ class FakeGpu:
                 return CudaCode["cudaErrorMemoryAllocation"], None
             if name in UNSAFE and self._break({c for c in self._captures.values() if c.is_own}):
                 return CudaCode["cudaErrorStreamCaptureUnsupported"], None
+            if name not in NO_CONTEXT:
+                self.threads.add(threading.get_ident())
             values = function(self, *arguments)
             if isinstance(values, CudaCode):
                 return values, None

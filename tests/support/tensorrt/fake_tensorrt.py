@@ -7,6 +7,7 @@ documentation. Nothing else here says how a real one behaves.
 
 import ctypes
 import json
+import threading
 import weakref
 from collections.abc import Callable
 from enum import IntEnum
@@ -153,6 +154,8 @@ class FakeKernels:
         return json.dumps([self._trt.environment, sorted(self.sizes)]).encode()
 
     def deserialize(self, blob: bytes) -> bool:
+        if threading.get_ident() not in self._trt.gpu.threads:
+            return False  # as its documentation says: the thread needs a CUDA context
         try:
             environment, sizes = json.loads(blob)
         except ValueError:
