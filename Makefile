@@ -34,6 +34,9 @@ test-gpu: $(READY) ## Run the tests that need an NVIDIA GPU and TensorRT; withou
 	@mkdir -p results
 	@if ! command -v nvidia-smi > /dev/null; then \
 	  echo "make: no NVIDIA driver here (nvidia-smi): TensorRT is not installed, tests are skipped"; \
+	elif [ -e /etc/nv_tegra_release ]; then \
+	  echo "make: a Jetson: TensorRT is JetPack's"; \
+	  sed -i "s/^include-system-site-packages = .*/include-system-site-packages = true/" .venv/pyvenv.cfg; \
 	else \
 	  extra=gpu; nvidia-smi | grep -q "CUDA Version: 12" && extra=gpu-cuda12; \
 	  $(BIN)/python -m pip show -q onnxruntime-gpu 2> /dev/null || \
