@@ -137,17 +137,16 @@ def test_a_model_answers_while_others_load(gpu: Gpu) -> None:
     model.unload()
 
 
-def test_the_gpus_clock_says_no_more_than_a_call_takes(gpu: Gpu) -> None:
+def test_the_gpus_clock_says_no_more_than_calls_take(gpu: Gpu) -> None:
     content = convolutional().SerializeToString()
     gpu.build(content)
     model = gpu.runtime().load(PATH, content)
     assert isinstance(model, EngineModel)
     for size in gpu.target.profile.buckets:
-        times_ms = model.gpu_times_ms(size, 20)
         begun_s = time.perf_counter()
-        model.run(pixels(size))
+        times_ms = model.gpu_times_ms(size, 20)
         took_ms = 1e3 * (time.perf_counter() - begun_s)
-        assert 0 < min(times_ms) <= took_ms
+        assert 0 < sum(times_ms) <= took_ms  # they follow each other, and two more
     model.unload()
 
 
