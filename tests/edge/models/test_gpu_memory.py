@@ -72,7 +72,7 @@ def make_measured(folder: Path) -> TensorRtRuntime:
     runtime = make_fake(folder, CONTENTS["b"])
     trt = runtime.target.tensorrt.api
     trt.context_bytes = CONTEXT_BYTES
-    runtime._read_own_bytes = lambda: TOTAL_BYTES - trt.gpu.free_bytes
+    runtime._meters._read_own_bytes = lambda: TOTAL_BYTES - trt.gpu.free_bytes
     return runtime
 
 

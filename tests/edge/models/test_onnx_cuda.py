@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 import pytest
-from ounce_edge.models.runtimes import onnx_cuda
+from ounce_edge.models.runtimes import gpu_meters, onnx_cuda
 from ounce_edge.models.runtimes.base import LoadedModel, kind_of
 from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
@@ -147,7 +147,7 @@ def test_memory_and_energy_are_told_where_they_can_be(monkeypatch: pytest.Monkey
     assert (runtime.used_bytes, runtime.joules) == (0, None)
     fake = FakeCuda(cudaMemGetInfo=(30, 100), cudaDeviceGetPCIBusId=b"0000:17:00.0\0")
     monkeypatch.setattr(onnx_cuda, "find_cuda", lambda: Cuda(fake))
-    monkeypatch.setattr(onnx_cuda, "find_gpu_energy", lambda bus_id: lambda: 7.5)
+    monkeypatch.setattr(gpu_meters, "find_gpu_energy", lambda bus_id: lambda: 7.5)
     runtime = OnnxCudaRuntime()
     assert (runtime.used_bytes, runtime.joules) == (70, 7.5)
 

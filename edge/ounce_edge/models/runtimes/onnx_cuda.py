@@ -4,8 +4,7 @@ import ctypes
 import io
 import logging
 import re
-from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,10 @@ from numpy.typing import NDArray
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel
-from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
-from ounce_edge.models.runtimes.gpu_memory import find_own_memory
+from ounce_edge.models.runtimes.gpu_meters import GpuMeters
 from ounce_edge.models.runtimes.onnx_cpu import load_session
 from ounce_edge.models.runtimes.tensorrt.cuda import OUT_OF_MEMORY, Cuda, CudaError, find_cuda
-from ounce_edge.models.runtimes.tensorrt.device import (
-    OLD_DRIVER,
-    bus_id_of,
-    take_device,
-    used_bytes,
-)
+from ounce_edge.models.runtimes.tensorrt.device import OLD_DRIVER, take_device, used_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -57,33 +50,8 @@ class OnnxCudaRuntime:
                 f"uninstall it, {_INSTALL}, and run on a machine with an NVIDIA GPU"
             )
         _load_libraries()
-        self._cuda: Cuda | None = None
-        self._read_joules: Callable[[], float] | None = None
-        self._read_own_bytes: Callable[[], int] | None = None
-        self._find_meters()
-
-    def _find_meters(self) -> None:
-        """Find what tells memory and energy. Bindings may be absent, or of another CUDA than that
-        of ONNX Runtime: then nothing does.
-
-        Raises:
-            RuntimeAbsentError: the GPU can't be used.
-        """
-        try:
-            cuda = find_cuda()
-        except RuntimeAbsentError:
-            return
-        try:
-            take_device(cuda)
-        except RuntimeAbsentError as e:
-            if isinstance(e.__cause__, CudaError) and e.__cause__.code == OLD_DRIVER:
-                return
-            raise
-        self._cuda = cuda
-        with suppress(CudaError):  # a GPU that is on no bus
-            bus_id = bus_id_of(cuda)
-            self._read_joules = find_gpu_energy(bus_id)
-            self._read_own_bytes = find_own_memory(bus_id)
+        self._cuda = _find_cuda()
+        self._meters = GpuMeters(self._cuda)
 
     @property
     def name(self) -> str:
@@ -99,14 +67,15 @@ class OnnxCudaRuntime:
     def used_bytes(self) -> int:
         """Memory of the GPU that this process has taken. Where the driver does not say it, what is
         taken by whomever; 0 without cuda-bindings, or where they are for a newer driver."""
-        if self._read_own_bytes is not None:
-            return self._read_own_bytes()
-        return 0 if self._cuda is None else used_bytes(self._cuda)
+        own_bytes = self._meters.own_bytes
+        if own_bytes is None:
+            return 0 if self._cuda is None else used_bytes(self._cuda)
+        return own_bytes
 
     @property
     def joules(self) -> float | None:
         """Energy that the GPU has used since some time; None where nothing measures it."""
-        return None if self._read_joules is None else self._read_joules()
+        return self._meters.joules
 
     def load(self, path: Path, content: bytes) -> LoadedModel:
         """Load one ONNX file.
@@ -133,6 +102,26 @@ class OnnxCudaRuntime:
         except Exception as e:  # of any type: an item of zeros may be none
             logger.info("%s: the first call, of zeros, fails: %s", path, e)
         return model
+
+
+def _find_cuda() -> Cuda | None:
+    """What tells memory and energy; None where its bindings are absent, or for a newer driver than
+    ONNX Runtime needs.
+
+    Raises:
+        RuntimeAbsentError: the GPU can't be used.
+    """
+    try:
+        cuda = find_cuda()
+    except RuntimeAbsentError:
+        return None
+    try:
+        take_device(cuda)
+    except RuntimeAbsentError as e:
+        if isinstance(e.__cause__, CudaError) and e.__cause__.code == OLD_DRIVER:
+            return None
+        raise
+    return cuda
 
 
 def _load_libraries() -> None:

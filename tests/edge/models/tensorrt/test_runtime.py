@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from ounce_edge.models.runtime_choice import RuntimeChoice
+from ounce_edge.models.runtimes import gpu_meters
 from ounce_edge.models.runtimes.base import EngineAbsentError, kind_of
 from ounce_edge.models.runtimes.tensorrt import runtime
 from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
@@ -24,7 +25,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     fake = FakeCuda(cudaGetDeviceProperties=found, cudaDeviceGetPCIBusId=b"0000:17:00.0")
     found.answers = fake._answers
     monkeypatch.setattr(runtime, "find_cuda", lambda: Cuda(fake))
-    monkeypatch.setattr(runtime, "find_gpu_energy", lambda bus_id: None)
+    monkeypatch.setattr(gpu_meters, "find_gpu_energy", lambda bus_id: None)
     monkeypatch.setattr(
         runtime, "find_tensorrt", lambda flavour: TensorRt(flavour, "10.3.0", SimpleNamespace())
     )

@@ -21,18 +21,14 @@ from ounce_edge.models.runtimes.tensorrt.libraries import Flavour, TensorRt
 from ounce_edge.models.runtimes.tensorrt.log import log_of
 from ounce_edge.models.runtimes.tensorrt.rtx_contexts import KeptKernels, RtxContexts
 from ounce_edge.models.runtimes.tensorrt.scratch import Scratch
+from ounce_edge.models.runtimes.tensorrt.tensors import as_read, signature_of
 from ounce_edge.models.runtimes.tensorrt.timing import StreamTimer
-from ounce_edge.models.runtimes.text_bytes import encode_texts
 
 logger = logging.getLogger(__name__)
 
 _PATIENCE_S = 0.5
 """Of a call: a load without scratch memory of its own may compile for minutes, and the worker's
 other calls wait behind this one."""
-_TEXT_DIMENSIONS = 2
-"""Of an item, uint8: texts, and their bytes one after the other. Images have three."""
-_DATATYPES = {"float32": "FP32", "uint8": "UINT8"}
-_DTYPES: dict[str, Any] = {"FP32": np.float32, "UINT8": np.uint8, "BYTES": np.object_}
 
 
 class EngineModel:
@@ -71,8 +67,8 @@ class EngineModel:
         """About what weights take of the GPU; 0 once it is unloaded."""
         self.inputs: dict[str, TensorSignature] = {}
         self.outputs: dict[str, TensorSignature] = {}
-        self._n_bytes: dict[str, int] = {}
-        """Of inputs that hold texts."""
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        """Of an item, as the engine reads it."""
         with cuda.alone:
             self._kept: Any = _deserialize(tensorrt, cuda, content)
             """What contexts need; it goes after them."""
@@ -92,7 +88,10 @@ class EngineModel:
             CudaError: the GPU fails.
             RuntimeError: TensorRT refuses the call, or the model was unloaded.
         """
-        arrays = {name: self._array(name, inputs.get(name)) for name in self.inputs}
+        arrays = {
+            name: as_read(name, signature, inputs.get(name), self._shapes[name])
+            for name, signature in self.inputs.items()
+        }
         n = len(next(iter(arrays.values())))
         if any(len(array) != n for array in arrays.values()):
             raise ValueError("the inputs have different numbers of items")
@@ -171,8 +170,9 @@ class EngineModel:
             if any(size < 1 for size in shape):
                 raise ArtifactError(f"tensor {name!r} has open dimensions: {list(shape)}")
             dtype = np.dtype(trt.nptype(engine.get_tensor_dtype(name)))
+            self._shapes[name] = shape
             is_input = modes[name] == trt.TensorIOMode.INPUT
-            (self.inputs if is_input else self.outputs)[name] = self._sign(name, shape, dtype)
+            (self.inputs if is_input else self.outputs)[name] = signature_of(shape, dtype)
             self._buffers[name] = Buffer(cuda, (self._profile.most, *shape), dtype)
         inputs, outputs = (
             {name: self._buffers[name] for name in of} for of in (self.inputs, self.outputs)
@@ -226,22 +226,6 @@ class EngineModel:
             yield
         finally:
             self._scratch.lock.release()
-
-    def _sign(self, name: str, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> TensorSignature:
-        if dtype == np.uint8 and len(shape) == _TEXT_DIMENSIONS:
-            self._n_bytes[name] = shape[-1]
-            return TensorSignature("BYTES", (None, *shape[:-1]))
-        return TensorSignature(_DATATYPES.get(str(dtype), str(dtype)), (None, *shape))
-
-    def _array(self, name: str, array: NDArray[Any] | None) -> NDArray[Any]:
-        signature = self.inputs[name]
-        wanted = _DTYPES.get(signature.datatype)
-        if array is None or array.dtype != wanted or array.shape[1:] != signature.shape[1:]:
-            found = "absent" if array is None else f"{array.dtype}{list(array.shape)}"
-            raise ValueError(
-                f"input {name!r} is {found}, not {signature.datatype}{list(signature.shape)}"
-            )
-        return encode_texts(array, self._n_bytes[name]) if name in self._n_bytes else array
 
     def _run_some(
         self, arrays: dict[str, NDArray[Any]], start: int, result: NDArray[np.float32]

@@ -3,23 +3,19 @@ takes minutes, in which nothing else would be answered."""
 
 import threading
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel
-from ounce_edge.models.runtimes.gpu_energy import find_gpu_energy
-from ounce_edge.models.runtimes.gpu_memory import find_own_memory
+from ounce_edge.models.runtimes.gpu_meters import GpuMeters
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError, find_cuda
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, find_cuda
 from ounce_edge.models.runtimes.tensorrt.device import (
     ANY,
     Device,
-    bus_id_of,
     check_device,
     find_device,
     take_device,
@@ -48,8 +44,7 @@ class TensorRtRuntime:
         self.target, self.cuda, self.cache = target, cuda, cache
         self.device = device or target.device
         self._scratch = Scratch(cuda)
-        self._read_joules: Callable[[], float] | None = None
-        self._read_own_bytes: Callable[[], int] | None = None
+        self._meters = GpuMeters()
         self._lock = threading.Lock()
         """Of whoever adds a model, or looks at all: loads are beside calls."""
         self._models = weakref.WeakSet[EngineModel]()
@@ -72,8 +67,9 @@ class TensorRtRuntime:
         Where it never does, what was taken at the start by whomever, and since then by the process
         itself: all that it allocated, and engines as large as their files.
         """
-        if self._read_own_bytes is not None:
-            return self._read_own_bytes()
+        own_bytes = self._meters.own_bytes
+        if own_bytes is not None:
+            return own_bytes
         with self._lock:
             engines = sum(model.engine_bytes for model in self._models)
         return self._first_bytes + sum(list(self.cuda.taken.values())) + engines
@@ -81,15 +77,12 @@ class TensorRtRuntime:
     @property
     def joules(self) -> float | None:
         """Energy that the GPU has used since some time; None where nothing measures it."""
-        return None if self._read_joules is None else self._read_joules()
+        return self._meters.joules
 
     def find_meters(self) -> None:
         """Find what measures the GPU's energy, and this process's memory, where there is any."""
         self._first_bytes = used_bytes(self.cuda)
-        with suppress(CudaError):  # a GPU that is on no bus
-            bus_id = bus_id_of(self.cuda)
-            self._read_joules = find_gpu_energy(bus_id)
-            self._read_own_bytes = find_own_memory(bus_id)
+        self._meters = GpuMeters(self.cuda)
 
     def load(self, path: Path, content: bytes) -> LoadedModel:
         """Load the engine of an ONNX file.
