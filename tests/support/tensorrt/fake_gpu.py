@@ -21,7 +21,8 @@ GARBAGE = 0xFF
 """Fresh memory holds NaN, as real memory may."""
 UNSAFE = ("cudaMalloc", "cudaFree", "cudaMallocHost", "cudaFreeHost")
 """What a thread that captures must not call (CUDA, cudaThreadExchangeStreamCaptureMode)."""
-
+STICKY = ("cudaErrorIllegalAddress",)
+"""Errors behind which every call of the process fails (CUDA Runtime API, cudaError)."""
 NO_CONTEXT = ("cudaGetDeviceCount", "cudaDriverGetVersion", "cudaGetDeviceProperties")
 """What needs no context, and makes none."""
 
@@ -41,8 +42,8 @@ class Capture:
 
 
 class FakeGpu:
-    """Functions of `cuda.bindings.runtime`. A function in `failures` fails with that code, once or
-    always."""
+    """Functions of `cuda.bindings.runtime`. A function in `failures` fails with that code; behind
+    one that sticks, all do."""
 
     cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
     cudaStreamNonBlocking = 1
@@ -58,6 +59,8 @@ class FakeGpu:
         """Memory by address."""
         self.now_ms = 0.0
         """Its own clock: a call of an engine takes 1 ms, and 0.1 for each item."""
+        self._broken: CudaCode | None = None
+        """An error behind which every call fails."""
         self._numbers = count(77)
         self._streams: set[int] = set()
         self._pinned: set[int] = set()
@@ -74,6 +77,9 @@ class FakeGpu:
 
         def call(*arguments: Any) -> tuple[Any, ...]:
             self.calls.append(name)
+            self._broken = self._broken or self._breaking(name)
+            if self._broken is not None:
+                return self._broken, None
             if name in self.failures:
                 return self.failures[name], None
             if name == "cudaMalloc" and arguments[0] > self.free_bytes:
@@ -90,6 +96,10 @@ class FakeGpu:
             return (OK,) if values is None else (OK, values)
 
         return call
+
+    def _breaking(self, name: str) -> CudaCode | None:
+        code = self.failures.get(name)
+        return code if code is not None and code.name in STICKY else None
 
     def do(self, work: Callable[[], None], stream: int) -> None:
         """Queue work: at once, or into the graph that is captured on the stream."""
