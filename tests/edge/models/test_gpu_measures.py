@@ -208,6 +208,17 @@ def test_a_library_that_lacks_a_function_says_nothing(monkeypatch: pytest.Monkey
     assert find_gpu_energy("0000:17:00.0") is None
 
 
+def test_an_old_package_of_the_same_name_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's Python may have one, and a Jetson's environment sees its packages."""
+    nvml = Nvml()
+    nvml.processes = [(os.getpid(), 70)]
+    del nvml.nvmlDeviceGetComputeRunningProcesses_v3
+    monkeypatch.setattr(gpu_memory, "_MACHINES_NAMESPACE", OWN.stat().st_ino)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    assert find_own_memory("0000:17:00.0") is None
+    assert find_gpu_energy("0000:17:00.0") is None
+
+
 def test_the_place_of_the_gpu_is_cudas() -> None:
     assert bus_id_of(Cuda(FakeCuda(cudaDeviceGetPCIBusId=b"0000:17:00.0\0\0"))) == "0000:17:00.0"
 
