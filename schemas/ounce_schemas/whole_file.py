@@ -4,6 +4,7 @@ import fcntl
 import os
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,8 +16,13 @@ _LEFT_S = 3600.0
 """What was not written to for so long, and is locked by nobody, was left."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Write a file. What killed writers left in its folder an hour ago and more is removed.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        mode: who may do what with it, less what the process's umask takes away.
 
     Raises:
         OSError: the folder takes none.
@@ -25,7 +31,7 @@ def write_whole(path: Path, content: bytes) -> None:
     _remove_left(path.parent)
     unfinished = path.with_name(f"{path.name}.{uuid4().hex}{UNFINISHED}")  # others may write it too
     try:
-        with unfinished.open("xb") as file:
+        with open(unfinished, "xb", opener=partial(os.open, mode=mode)) as file:
             with suppress(OSError):  # a file system without locks
                 fcntl.flock(file, fcntl.LOCK_EX)  # ends with the process
             file.write(content)

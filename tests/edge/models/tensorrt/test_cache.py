@@ -132,16 +132,6 @@ def test_pruning_removes_what_is_not_kept_and_what_is_too_much(cache: EngineCach
     assert cache.prune(lambda engine: True) == 0
 
 
-def test_pruning_removes_what_killed_writers_left(cache: EngineCache, tmp_path: Path) -> None:
-    cache.write(KEY, "digits/mlp", ENGINE)
-    left, under_way = (tmp_path / "engines" / name for name in (".new-left", ".new-now"))
-    for path in (left, under_way):
-        path.write_bytes(b"half")
-    os.utime(left, (300, 300))
-    assert cache.prune(lambda engine: True) == len(b"half")
-    assert (left.exists(), under_way.exists(), len(cache.list())) == (False, True, 1)
-
-
 def test_a_folder_that_can_only_be_read_has_its_engines_all_the_same(
     cache: EngineCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,7 +161,7 @@ def test_a_folder_that_can_not_be_written_costs_the_kernels_alone(
         raise OSError(30, "Read-only file system")
 
     with monkeypatch.context() as full:
-        full.setattr("tempfile.mkstemp", fail)
+        full.setattr(Path, "replace", fail)
         assert compiled(runtime) == ALL
     assert "kernels of digits/mlp are compiled again by each load: " in caplog.text
     assert "Read-only file system" in caplog.text

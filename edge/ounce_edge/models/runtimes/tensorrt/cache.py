@@ -12,7 +12,6 @@ import hashlib
 import logging
 import os
 import stat
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
@@ -24,15 +23,13 @@ from ounce_schemas.errors import ArtifactError
 from ounce_edge.models.runtimes.tensorrt.engine_key import EngineKey
 from ounce_edge.models.runtimes.tensorrt.refusals import Refusals
 from ounce_edge.models.runtimes.tensorrt.trial import Trial
-from ounce_edge.models.runtimes.tensorrt.whole_files import UNFINISHED, remove, write_whole
+from ounce_edge.models.runtimes.tensorrt.whole_files import remove, write_whole
 
 __all__ = ["CachedEngine", "EngineCache", "EngineKey"]
 
 logger = logging.getLogger(__name__)
 
 _ENGINE, _KERNELS = ".engine", ".kernels"
-_UNFINISHED_S = 3600.0
-"""A file that nobody has written to for so long has no writer: an engine is written in seconds."""
 _MOST_HEADER = 100_000
 
 
@@ -148,7 +145,7 @@ class EngineCache:
 
     def trial(self, key: EngineKey) -> Trial:
         """Of compiled kernels."""
-        return Trial(self.folder / f"{UNFINISHED}{key.digest}.trial")
+        return Trial(self._path(key, ".trial"))
 
     def _write(self, suffix: str, header: _Header, kept: bytes) -> Path:
         path = self._path(header.key, suffix)
@@ -171,13 +168,12 @@ class EngineCache:
 
     def prune(self, keep: Callable[[CachedEngine], bool], most_bytes: int | None = None) -> int:
         """Remove engines and kernels that are not to be kept, and of the others those that were
-        used least lately beyond `most_bytes`; and what was left of writers that were killed.
-        Returns how many bytes that freed.
+        used least lately beyond `most_bytes`. Returns how many bytes that freed.
 
         Raises:
             ArtifactError: the folder can't be written.
         """
-        freed, kept = self._remove_unfinished(), 0
+        freed = kept = 0
         for engine in _used_last_first(self._paths(_ENGINE, _KERNELS)):
             kept += engine.size_bytes
             if keep(engine) and (most_bytes is None or kept <= most_bytes):
@@ -185,16 +181,6 @@ class EngineCache:
             kept -= engine.size_bytes
             freed += engine.size_bytes
             remove(engine.path)
-        return freed
-
-    def _remove_unfinished(self) -> int:
-        freed = 0
-        for path in self.folder.glob(f"{UNFINISHED}*"):
-            with suppress(OSError):  # it was finished meanwhile
-                status = path.stat()
-                if time.time() - status.st_mtime > _UNFINISHED_S:
-                    path.unlink()
-                    freed += status.st_size
         return freed
 
     def _path(self, key: EngineKey, suffix: str) -> Path:

@@ -1,13 +1,11 @@
-"""Files that are there as a whole or not at all, also where several processes write the same."""
+"""Files of the folder of engines."""
 
-import os
-import tempfile
 from pathlib import Path
 
+from ounce_schemas import whole_file
 from ounce_schemas.errors import ArtifactError
 
-UNFINISHED = ".new-"
-"""How names of files begin that are being written."""
+_OWN = 0o600
 
 
 def write_whole(path: Path, *parts: bytes) -> None:
@@ -17,15 +15,8 @@ def write_whole(path: Path, *parts: bytes) -> None:
         ArtifactError: the folder can't be written.
     """
     try:
-        number, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.writelines(parts)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(path)
-        finally:
-            Path(name).unlink(missing_ok=True)
+        path.parent.stat()  # a folder that is gone is not made again: its rights were looked at
+        whole_file.write_whole(path, b"".join(parts), _OWN)
     except OSError as e:
         raise ArtifactError(f"{path}: can't be written: {e.strerror or e}") from e
 
