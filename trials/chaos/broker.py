@@ -16,6 +16,9 @@ class ChaosKafka(ApacheKafka):
         properties: of the broker, over the usual ones.
     """
 
+    runs_shortly = False
+    """Whether it is of a trial's short version, which is over before Java compiles twice."""
+
     def __init__(
         self,
         proxies: Sequence[int] = (),
@@ -24,7 +27,7 @@ class ChaosKafka(ApacheKafka):
         self._proxies = proxies
         self._changes = properties
         self.proxied_ports = [free_port() for _ in proxies]
-        super().__init__()
+        super().__init__(runs_shortly=self.runs_shortly)
 
     @property
     def log(self) -> Path:

@@ -5,8 +5,6 @@ is told.
 """
 
 import gc
-import os
-import signal
 import threading
 
 import numpy as np
@@ -17,7 +15,7 @@ from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
 from tests.support.edge import bad_runtime as bad
-from tests.support.edge.apart import PATH, Clock, answers_again, wish
+from tests.support.edge.apart import PATH, Clock, answers_again, stop, wish
 from tests.support.process.wait import wait_until
 
 
@@ -123,7 +121,7 @@ def test_a_call_that_hangs_is_ended() -> None:
 
 def test_a_process_that_reads_nothing_is_ended() -> None:
     runtime = ApartRuntime(bad.BadRuntime, Limits(start_s=60, load_s=0.2))
-    os.kill(runtime.pid or 0, signal.SIGSTOP)
+    stop(runtime.pid)
     with pytest.raises(ApartError, match=r"read nothing for 0\.2 s and was ended"):
         runtime.load(PATH, bytes(8_000_000))  # more than a pipe holds
     assert runtime.pid is None
@@ -136,7 +134,7 @@ def test_a_process_that_stops_in_the_middle_of_an_answer_is_ended() -> None:
     child.ask(60, "load", 1, str(PATH), b"one")
     child._calls._pipe.send(("run", 1, {"input": np.zeros((3_000_000, 1), np.float32)}))
     assert child._calls._pipe.poll(60)  # it has begun to answer, with more than a pipe holds
-    os.kill(child.pid or 0, signal.SIGSTOP)
+    stop(child.pid)
     with pytest.raises(ApartError, match=r"in the middle of an answer for 0\.2 s and was ended"):
         child.answer(0.2)
 

@@ -222,15 +222,15 @@ def test_no_process_is_left_when_the_worker_ends_or_is_killed(ending: str, conte
 
 def test_a_worker_ends_though_its_process_does_not_end_by_force() -> None:
     program = (
-        "import os, signal\n"
         "from ounce_edge.models.runtimes import bounded_process\n"
         "from ounce_edge.models.runtimes.apart import ApartRuntime\n"
         "from tests.support.edge import bad_runtime as bad\n"
+        "from tests.support.edge.apart import stop\n"
         "if __name__ == '__main__':\n"
         "    bounded_process.END_S = 0.1\n"
         "    runtime = ApartRuntime(bad.BadRuntime)\n"
         "    runtime._child._process.kill = lambda: None\n"  # as of what waits for a driver
-        "    os.kill(runtime.pid, signal.SIGSTOP)\n"
+        "    stop(runtime.pid)\n"
     )
     worker = run(program)
     assert worker.returncode == 0, worker.stderr

@@ -17,6 +17,9 @@ from threadpoolctl import threadpool_limits
 
 from tests.support.process.command import Run
 
+BURN = "import os; os.nice(19)\nwhile True: pass"
+"""Takes what is idle: where nothing is, there is load enough."""
+
 
 def document(path: Path) -> str:
     """All of an advice but what a clock gave, as it is written."""
@@ -47,7 +50,7 @@ def test_in_another_process_under_load_with_other_threads_and_hashes(
     assert ounce(*asked, first).code == 0
     other = os.environ | {"PYTHONHASHSEED": "7", "OMP_NUM_THREADS": "3"}
     program = "from ounce_schemas.command import main; main()"
-    burning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    burning = subprocess.Popen([sys.executable, "-c", BURN])
     try:
         subprocess.run([sys.executable, "-c", program, *asked, second], env=other, check=True)
     finally:

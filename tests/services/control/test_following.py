@@ -9,6 +9,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from ounce_schemas.errors import OunceError
 from ounce_services.cluster.embedded import EmbeddedBroker
+from ounce_services.control import following
 from ounce_services.control.following import Following, Records
 from sqlalchemy.exc import InterfaceError
 
@@ -20,6 +21,11 @@ TIMED, LATE = "ounce.following-timed.predictions", "ounce.following-late.predict
 LIMIT_S = 60
 EARLIEST_MS = -2
 """As Kafka's protocol says it; the embedded broker knows no other time."""
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_LOOK_EVERY_S", 0.1)
 
 
 @pytest.mark.parametrize(
