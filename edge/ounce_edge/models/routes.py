@@ -105,8 +105,8 @@ def _permitted(ladder: Ladder, settings: EffectivePolicy, plans: Plans, rule: st
 
 
 def _check_names(ladder: Ladder, policy: EffectivePolicy) -> None:
-    """Models that the task's own settings allow must be known. A rule may be of other tasks as well:
-    what it names need not be. A model that is denied may come later, and answers nobody then."""
+    """Models that the task's own settings allow must be known. A rule may be of other tasks, too,
+    so what it names need not be. A model that is denied may come later, and answers nobody then."""
     known = known_names(ladder)
     own = [rule for rule in policy.rules if len(many(rule.when.task or ())) == 1]
     for name, settings in [("", policy), *((rule.name, rule.policy) for rule in own)]:
