@@ -116,7 +116,6 @@ def run_worker(settings: WorkerSettings) -> None:
             ),
         )
         health.loaded()
-        parts.callback(StallGuard(health, settings.drain_s).close)
         logger.info(
             "serving tasks=%s kafka=%s metrics=http://%s:%d/metrics",
             ",".join(settings.task),
@@ -129,6 +128,7 @@ def run_worker(settings: WorkerSettings) -> None:
         events = Events(send_event, metrics.observe_event, worker=settings.worker_name)
         telemetry = Telemetry(metrics, events, health, tracing)
         worker = _Worker(settings, pipelines, lanes, same_partitions, telemetry, isolation)
+        parts.callback(StallGuard(health, settings.drain_s, worker.attempts.blame).close)
         building = None
         if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
             building = EngineBuilding(settings.engines, settings.runtime.flavour)
@@ -188,7 +188,7 @@ class _Worker:
         kafka = client_settings(settings)
         view = BrokerView(lambda: AdminClient(kafka))
         starts = make_starts(settings, kafka, view, pipelines)
-        attempts = Attempts(isolation, news, settings.most_open)
+        self.attempts = attempts = Attempts(isolation, news, settings.most_open)
         self._partitions = Partitions(self._serving, starts, attempts, news, health, self._fail)
         self._refused_labels.owns = self._partitions.owns
         reading = Reading(

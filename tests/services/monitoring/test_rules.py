@@ -112,6 +112,11 @@ CAUSES = [
         {f'ounce_events_total{{kind="accuracy-changed",{TASK}}}': Counter(0, 4)},
         1, 1, 17,
     ),
+    Fault(
+        "OunceRequestFatal",
+        {f'ounce_events_total{{kind="models-isolated",{TASK}}}': gauge(0, 1)},
+        1, 5, 17,
+    ),
     Fault("OunceDeadLetters", {SENT_BADLY: Counter(1, 100)}, 3, 10, 6),
     Fault(
         "OunceSettingsPassedOver",

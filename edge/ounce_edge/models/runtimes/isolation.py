@@ -67,6 +67,8 @@ class Isolation:
         """Of the process, since this began."""
         self.is_on = False
         """Whether models run in the process."""
+        self.failure: str | None = None
+        """Why there can be no process since `begin`; models run in the worker then."""
 
     @property
     def quiet_s(self) -> float:
@@ -76,7 +78,7 @@ class Isolation:
     def begin(self) -> None:
         """From now on models run in the process; it starts with the next call."""
         if not self.is_on:
-            self.n_crashes, self.is_on = 0, True
+            self.n_crashes, self.is_on, self.failure = 0, True, None
 
     def end(self) -> None:
         """From now on models run in the worker, once a call or load under way has ended."""
@@ -167,8 +169,7 @@ class Isolation:
                 self._child = Child(self._make, 1, "the process")
                 self._child.answer(self._limits.start_s)
             except (ApartError, RuntimeAbsentError) as e:
-                logger.error("models can't be isolated, and run in the worker: %s", e)
-                self.is_on = False
+                self.failure, self.is_on = str(e), False
                 self._end_child()
                 return None
             self._loaded.clear()

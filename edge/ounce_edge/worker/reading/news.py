@@ -100,6 +100,17 @@ class ReadingNews:
                 "until it is answered",
             )
 
+    def tell_isolation_failed(self, why: str) -> None:
+        """There can be no process for models."""
+        for task in self._tasks.values():
+            self._events.tell(
+                EventKind.ISOLATION_FAILED,
+                task,
+                "models",
+                f"models can't be isolated, and run in the worker: {why}; a request that is fatal "
+                "to one of them goes on to end workers",
+            )
+
     def tell_isolation_over(self, n_crashes: int) -> None:
         """Models run in the worker again."""
         for task in self._tasks.values():
