@@ -121,9 +121,19 @@ def test_a_model_whose_file_is_another_one_runs_in_the_worker(make: Make, path: 
     isolation.begin()
     path.write_bytes(b"two")
     assert model.run(wish(bad.ANSWER)).shape == (1, 1)
-    path.unlink()
-    assert model.run(wish(bad.ANSWER)).shape == (1, 1)
     assert (isolation.is_on, isolation._loaded) == (True, set())
+
+
+def test_a_model_whose_file_was_replaced_or_removed_is_isolated(make: Make, path: Path) -> None:
+    isolation, model = make()
+    new = path.with_name("new")
+    new.write_bytes(b"two")
+    new.replace(path)
+    path.unlink()
+    isolation.begin()
+    assert model.run(wish(bad.ANSWER)).shape == (1, 1)
+    assert len(isolation._loaded) == 1
+    model.unload()
 
 
 def test_what_is_loaded_while_models_are_isolated_is_loaded_there_first(make: Make) -> None:
@@ -154,7 +164,7 @@ def test_a_call_that_waited_while_isolation_ended_starts_no_process(make: Make) 
     isolation.begin()
     isolation.end()
     assert isolation.run(model, wish(bad.ANSWER)) is None
-    isolation.load(model.number, model.path, b"one")
+    isolation.load(model.number, model.file.path, b"one")
     assert isolation._child is None
 
 

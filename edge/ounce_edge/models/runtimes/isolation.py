@@ -28,6 +28,7 @@ from ounce_edge.models.runtimes.base import (
     Runtime,
     TensorSignature,
 )
+from ounce_edge.models.runtimes.kept_file import KeptFile
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class Isolation:
 
     def run(self, model: "IsolableModel", inputs: Inputs) -> NDArray[np.float32] | None:
         """Run a model in the process; None where it has to run in the worker: there can be no
-        process, or its file is another one by now.
+        process, or its file was written over.
 
         Raises:
             CrashedError: the process ended in this call, or did not answer.
@@ -111,10 +112,10 @@ class Isolation:
                 return None
             try:
                 if model.number not in self._loaded:
-                    content = model.content()
+                    content = model.file.content()
                     if content is None:
                         return None
-                    path = str(model.path)
+                    path = str(model.file.path)
                     child.ask(self._limits.load_s, "load", model.number, path, content)
                     self._loaded.add(model.number)
                 answer: NDArray[np.float32] = child.ask(
@@ -122,7 +123,7 @@ class Isolation:
                 )
             except ApartError as e:
                 self._note_crash()
-                logger.warning("a call of %s took its process down: %s", model.path, e)
+                logger.warning("a call of %s took its process down: %s", model.file.path, e)
                 raise CrashedError(f"took its process down: {e}") from e
             return answer
 
@@ -220,7 +221,8 @@ class IsolableRuntime:
         if isolation.is_on:
             isolation.load(number, path, content)
         loaded = self._runtime.load(path, content)
-        return IsolableModel(number, path, hashlib.sha256(content).digest(), loaded, isolation)
+        kept = KeptFile(path, hashlib.sha256(content).digest())
+        return IsolableModel(number, kept, loaded, isolation)
 
 
 class IsolableModel:
@@ -228,16 +230,15 @@ class IsolableModel:
 
     Args:
         number: its own, of the isolation.
-        path: where it is read again for the process.
-        digest: SHA-256 of what is there.
+        file: is read again for the process.
         loaded: the model in the worker.
         isolation: runs it elsewhere, while it is on.
     """
 
     def __init__(
-        self, number: int, path: Path, digest: bytes, loaded: LoadedModel, isolation: Isolation
+        self, number: int, file: KeptFile, loaded: LoadedModel, isolation: Isolation
     ) -> None:
-        self.number, self.path, self._digest = number, path, digest
+        self.number, self.file = number, file
         self._model, self._isolation = loaded, isolation
         self.inputs: Mapping[str, TensorSignature] = loaded.inputs
         self.outputs: Mapping[str, TensorSignature] = loaded.outputs
@@ -256,15 +257,7 @@ class IsolableModel:
         self._is_loaded = False
         self._isolation.unload(self.number)
         self._model.unload()
+        self.file.close()
 
     def __del__(self) -> None:
         self._isolation.forget(self.number)
-
-    def content(self) -> bytes | None:
-        """Of its file; None where that is another one by now, as after an update of the models. A
-        worker that starts anew finds the right one."""
-        try:
-            content = self.path.read_bytes()
-        except OSError:
-            return None
-        return content if hashlib.sha256(content).digest() == self._digest else None
