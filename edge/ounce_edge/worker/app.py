@@ -32,6 +32,7 @@ from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.models.engine_building import EngineBuilding
+from ounce_edge.worker.models.isolated_images import IsolatedImages
 from ounce_edge.worker.models.reload import Reload
 from ounce_edge.worker.models.sources import ModelSources
 from ounce_edge.worker.policies.following import PolicyFollowing
@@ -113,6 +114,7 @@ def run_worker(settings: WorkerSettings) -> None:
                 policy.for_task(task),
                 watts=watts,
                 schemas=schemas,
+                pixels=IsolatedImages(isolation),
             ),
         )
         health.loaded()
@@ -176,12 +178,7 @@ class _Worker:
             refused=self._refused_labels,
         )
         self._serving = Serving(
-            settings,
-            pipelines,
-            lanes,
-            delivery,
-            telemetry,
-            labels=self._labels,
+            settings, pipelines, lanes, delivery, telemetry, labels=self._labels
         )
         tasks = self._serving.tasks
         news = ReadingNews(events, metrics, tasks, settings.group, settings.when_no_offsets)

@@ -106,3 +106,8 @@ def make_locked() -> BadRuntime:
 def make_silent() -> BadRuntime:
     time.sleep(600)
     raise AssertionError
+
+
+def crash(*_: object) -> None:
+    """A library that crashes on whatever it is given."""
+    os._exit(5)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ from ounce_edge.models.runtimes.base import (
 from ounce_edge.models.runtimes.kept_file import KeptFile
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _FIRST_TO_DIE = "1000"
 """For `oom_score_adj` of Linux: where memory runs out, this process is killed before the worker."""
@@ -126,6 +129,29 @@ class Isolation:
                 logger.warning("a call of %s took its process down: %s", model.file.path, e)
                 raise CrashedError(f"took its process down: {e}") from e
             return answer
+
+    def call(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call a function, in the process while that is on and where there can be one.
+
+        Args:
+            function: what `spawn` can send there, as its arguments and its answer.
+            arguments: of it.
+
+        Raises:
+            CrashedError: the process ended in this call, or did not answer.
+        """
+        if self.is_on:
+            with self._lock:
+                child = self._started()
+                if child is not None:
+                    try:
+                        answer: T = child.ask(self._limits.run_s, "call", 0, function, *arguments)
+                    except ApartError as e:
+                        self._note_crash()
+                        logger.warning("%s took its process down: %s", function.__name__, e)
+                        raise CrashedError(f"took its process down: {e}") from e
+                    return answer
+        return function(*arguments)
 
     def load(self, number: int, path: Path, content: bytes) -> None:
         """Load a model in the process, where there can be one.
