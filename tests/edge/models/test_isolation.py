@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.base import CrashedError, LoadedModel, Runtime
-from ounce_edge.models.runtimes.isolation import IsolableModel, IsolableRuntime, Isolation
+from ounce_edge.models.runtimes.isolable import IsolableModel, IsolableRuntime
+from ounce_edge.models.runtimes.isolation import Isolation
 from ounce_schemas.errors import ArtifactError
 
 from tests.support.edge import bad_runtime as bad
@@ -106,6 +107,15 @@ def test_an_error_of_a_model_is_no_crash(make: Make) -> None:
     assert isolation.n_crashes == 0
 
 
+def test_a_call_that_wants_too_much_memory_counts_as_a_crash(make: Make) -> None:
+    isolation, model = make()
+    isolation.begin()
+    with pytest.raises(CrashedError, match="wants more memory than is free: MemoryError"):
+        model.run(wish(bad.EAT))
+    assert model.run(wish(bad.ANSWER)).shape == (1, 1)
+    assert isolation.n_crashes == 1
+
+
 @pytest.mark.parametrize("runtime", [bad.make_absent, bad.make_dead])
 def test_where_there_can_be_no_process_models_run_in_the_worker(
     make: Make, runtime: Callable[[], Runtime]
@@ -163,7 +173,7 @@ def test_a_call_that_waited_while_isolation_ended_starts_no_process(make: Make) 
     assert isinstance(model, IsolableModel)
     isolation.begin()
     isolation.end()
-    assert isolation.run(model, wish(bad.ANSWER)) is None
+    assert isolation.run(model.number, model.file, wish(bad.ANSWER)) is None
     isolation.load(model.number, model.file.path, b"one")
     assert isolation._child is None
 
