@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -14,7 +15,7 @@ from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.policy import Policy
 from ounce_schemas.topics import POLICIES_TOPIC
 
-from ounce_edge.broker.broker_view import BrokerView
+from ounce_edge.broker.broker_view import BrokerView, why_silent
 from ounce_edge.broker.certificates import FilesOfStart, certificate_expiries
 from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
@@ -183,7 +184,7 @@ class _Worker:
         tasks = self._serving.tasks
         news = ReadingNews(events, metrics, tasks, settings.group, settings.when_no_offsets)
         kafka = client_settings(settings)
-        view = BrokerView(lambda: AdminClient(kafka))
+        view = BrokerView(lambda: AdminClient(kafka), partial(why_silent, kafka))
         starts = make_starts(settings, kafka, view, pipelines)
         self.attempts = attempts = Attempts(isolation, news, settings.most_open)
         self._partitions = Partitions(self._serving, starts, attempts, news, health, self._fail)
