@@ -81,7 +81,7 @@ def test_a_canary_that_misses_deadlines_is_stopped_on_all_workers_and_nothing_is
                 break
         for worker in (first, second):
             [why] = worker.events_of("canary-stopped")
-            assert "deadlines of task digits are worse by more than 0.01" in why
+            assert "task digits is worse in deadlines by more than 0.01" in why
         n_before = sent
         send_some()
         device.read(sent)
