@@ -132,6 +132,11 @@ CAUSES = [
         },
         11, 15, 1,
     ),
+    Fault(
+        "OunceCanaryStopped",
+        {f'ounce_events_total{{kind="canary-stopped",{TASK}}}': Counter(0, 4)},
+        1, 1, 17,
+    ),
     Fault("OunceGatewayGone", {f"up{{{G}}}": gauge(1, 0)}, 2, 5, 1),
     Fault("OunceGatewayCutOff", {f"ounce_gateway_kafka_away{{{G}}}": gauge(0, 1)}, 3, 5, 1),
     Fault("OunceGatewayNotReady", {f"ounce_gateway_ready{{{G}}}": gauge(1, 0)}, 3, 5, 1),
