@@ -17,6 +17,8 @@ class EventKind(StrEnum):
     MODELS_ISOLATED = "models-isolated"
     """Owners of a partition ended one after the other: models run in a process of their own, so
     that what ends them is found."""
+    ISOLATION_FAILED = "isolation-failed"
+    """There can be no process for them, and they run in the worker."""
     ISOLATION_OVER = "isolation-over"
     """They run in the worker again."""
     MODELS_CHANGED = "models-changed"

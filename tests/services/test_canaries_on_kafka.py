@@ -81,7 +81,7 @@ def test_a_canary_that_misses_deadlines_is_stopped_on_all_workers_and_nothing_is
                 break
         for worker in (first, second):
             [why] = worker.events_of("canary-stopped")
-            assert "deadlines of task digits are worse by more than 0.01" in why
+            assert "task digits is worse in deadlines by more than 0.01" in why
         n_before = sent
         send_some()
         device.read(sent)
@@ -97,7 +97,7 @@ def test_a_canary_that_misses_deadlines_is_stopped_on_all_workers_and_nothing_is
     on_trial = {i % 50 for i, a in answers.items() if a.policy_version == "v2-canary"}
     assert 5 <= len(on_trial) <= 25
     assert status.return_value == 1
-    assert "stopped: deadlines of task digits" in status.output
+    assert "stopped: task digits is worse in deadlines" in status.output
     assert isinstance(run(kafka, "canary", "promote").exception, PolicyError)
     assert run(kafka, "canary", "promote", "--force").exit_code == 0
     assert topic.history().current.document == file.read_text()  # type: ignore[union-attr]

@@ -187,6 +187,27 @@ def test_a_workers_events_tell_its_version(
     assert bool(status.trouble) is has_trouble
 
 
+@pytest.mark.parametrize(
+    ("told_s", "runs", "passed_s", "is_silent"),
+    [(-1, "v1", 61, True), (-1, "v1", 59, False), (1, "v1", 61, False), (-1, "v7", 61, False)],
+)
+def test_a_worker_that_told_nothing_since_a_version_came_may_be_gone(
+    told_s: int, runs: str, passed_s: int, is_silent: bool
+) -> None:
+    version = PolicyVersion(
+        number=7, base=6, id="a", author="ann", at=datetime(2026, 1, 1, tzinfo=UTC), document="{}"
+    )
+    came_ms = int(version.at.timestamp() * 1000)
+    told_ms = came_ms + told_s * 1000
+    events = [
+        OperationalEvent(EventKind.POLICY_CHANGED, "digits", runs, "", told_ms - 9000, "w"),
+        OperationalEvent(EventKind.POLICY_REFUSED, "digits", "v7", "", told_ms, "w"),
+    ]
+    [status] = read_statuses(map(msgspec.json.encode, events))
+    assert status.is_silent(version, came_ms + passed_s * 1e3) is is_silent
+    assert status.is_silent(None, came_ms + 1e6) is False
+
+
 def test_a_version_with_a_trial_says_so_in_the_history() -> None:
     version = PolicyVersion(
         number=7,

@@ -22,6 +22,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     TopicMetadata,
 )
 from ounce_schemas.embedded_cluster import is_embedded
+from ounce_schemas.errors import BrokerError
+from ounce_schemas.first_contact import first_contact
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ Partition = tuple[str, int]
 """Name of its topic, and its number."""
 
 _TIMEOUT_S = 5.0
+_ASK_S = 2.0
 _EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _QUESTIONS = (
     (_EARLIEST, IsolationLevel.READ_UNCOMMITTED),
@@ -39,7 +42,20 @@ _QUESTIONS = (
 
 
 class SilentBrokerError(Exception):
-    """The broker did not answer in time."""
+    """The broker did not answer in time. The text says why, where that is known."""
+
+
+def why_silent(kafka: Mapping[str, Any]) -> str:
+    """Why Kafka does not answer, such as a certificate that is not trusted; empty where it does.
+
+    Args:
+        kafka: settings of a client.
+    """
+    try:
+        first_contact(AdminClient, {**kafka, "log_level": 0}, _ASK_S, KafkaException)
+    except BrokerError as e:
+        return str(e)
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +84,13 @@ class BrokerView:
 
     Args:
         connect: makes a client.
+        find_why: says why the broker does not answer, where that can be found out.
     """
 
-    def __init__(self, connect: Callable[[], AdminClient]) -> None:
-        self._connect = connect
+    def __init__(
+        self, connect: Callable[[], AdminClient], find_why: Callable[[], str] = lambda: ""
+    ) -> None:
+        self._connect, self._find_why = connect, find_why
         self._client: AdminClient | None = None
         self._is_embedded: bool | None = None
         """None: it is not known yet."""
@@ -95,7 +114,7 @@ class BrokerView:
             return self._connected().list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
         except KafkaException as e:
             self._forget_client()
-            raise SilentBrokerError(e.args[0].str()) from e
+            raise SilentBrokerError(self._find_why()) from e
 
     def marks(self, partitions: Collection[Partition]) -> dict[Partition, Marks]:
         """Marks of these partitions, as far as the broker tells."""

@@ -31,10 +31,10 @@ def stop_reason(canary: Canary, seen: Mapping[Key, Comparison]) -> str | None:
     for (task, criterion), found in seen.items():
         if found.evidence >= needed:
             return (
-                f"{criterion} of task {task} are worse by more than "
-                f"{canary.margin_of(criterion):g}: {found.canary.share:.4f} of "
-                f"{found.canary.n} were bad, without it {found.baseline.share:.4f} of "
-                f"{found.baseline.n}"
+                f"task {task} is worse in {criterion} by more than "
+                f"{canary.margin_of(criterion):g}: {found.canary.share:.2%} of "
+                f"{found.canary.n} messages were bad, and {found.baseline.share:.2%} of "
+                f"{found.baseline.n} without it"
             )
     return None
 

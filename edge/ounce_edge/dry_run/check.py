@@ -15,14 +15,14 @@ from ounce_edge.dry_run.reach import Nearest, nearest
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.first_beliefs import card_belief
 from ounce_edge.models.planning import make_plans
-from ounce_edge.models.routes import make_routes
+from ounce_edge.models.routes import known_names, make_routes
 
 
 class Level(StrEnum):
     """How bad it is."""
 
     ERROR = "error"
-    """Workers refuse the policy, or it contradicts itself."""
+    """Workers refuse the policy, it contradicts itself, or it names what is not there."""
     WARNING = "warning"
     """It can be in force, and may not do what is meant."""
 
@@ -90,6 +90,10 @@ def _of_names(policy: Policy, ladders: Mapping[str, Ladder]) -> Iterator[Finding
 def _of_task(policy: EffectivePolicy, ladder: Ladder) -> Iterator[Finding]:
     task = f"task {ladder.task.name}"
     yield from _of_limits(task, policy)
+    absent = sorted(set(policy.deny) - known_names(ladder))
+    if absent:
+        text = f"has no model {absent}, which it denies; force it where the model is to come later"
+        yield Finding(Level.ERROR, task, text)
     plans, _ = make_plans(ladder, policy, lambda served: card_belief(served.card))
     try:
         routes = make_routes(ladder, policy, plans)

@@ -105,16 +105,21 @@ def _permitted(ladder: Ladder, settings: EffectivePolicy, plans: Plans, rule: st
 
 
 def _check_names(ladder: Ladder, policy: EffectivePolicy) -> None:
-    """Names of the task's own settings must be known. A rule may be of other tasks as well, so what
-    it names need not be."""
-    names = {m.card.model for m in ladder.models}
-    refused = {line.split(":", 1)[0] for line in ladder.refused}
+    """Models that the task's own settings allow must be known. A rule may be of other tasks, too,
+    so what it names need not be. A model that is denied may come later, and answers nobody then."""
+    known = known_names(ladder)
     own = [rule for rule in policy.rules if len(many(rule.when.task or ())) == 1]
     for name, settings in [("", policy), *((rule.name, rule.policy) for rule in own)]:
-        unknown = (set(settings.allow or ()) | set(settings.deny)) - names - refused
+        unknown = set(settings.allow or ()) - known
         if unknown:
             where = f"rule {name}: " if name else ""
             raise PolicyError(
                 f"policy {policy.version}: {where}task {ladder.task.name} has no model "
-                f"{sorted(unknown)}; it has {sorted(names)}"
+                f"{sorted(unknown)}; it has {sorted(m.card.model for m in ladder.models)}"
             )
+
+
+def known_names(ladder: Ladder) -> set[str]:
+    """Models of a ladder, with those that were refused."""
+    refused = {line.split(":", 1)[0] for line in ladder.refused}
+    return {m.card.model for m in ladder.models} | refused

@@ -20,6 +20,7 @@ from ounce_edge.models.planning import make_plans
 from ounce_edge.models.routes import make_routes
 from ounce_edge.recommender.beliefs.plans import Model
 from ounce_edge.wire.answers.encoding import Encoder
+from ounce_edge.wire.formats.image_file import PixelReader, read_pixels
 from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.requests.decoding import Decoder
 
@@ -33,6 +34,7 @@ class Edition:
         first_belief: gives the first belief of a model's latency.
         watts: power that a model draws while it runs; where it is not measured, the policy's.
         schemas: of framed bodies; None: only those of JSON are read.
+        pixels: reads image files.
 
     Raises:
         PolicyError: the policy permits none of the ladder's models, or names one it lacks.
@@ -45,9 +47,10 @@ class Edition:
         first_belief: FirstBelief = measured_belief,
         watts: Callable[[ServedModel], float | None] = lambda model: None,
         schemas: Schemas | None = None,
+        pixels: PixelReader = read_pixels,
     ) -> None:
         self.ladder = ladder
-        self.schemas = schemas
+        self.schemas, self.pixels = schemas, pixels
         self.plans, self.models = make_plans(ladder, policy, first_belief, watts)
         self.watch = ModelWatch(self.plans)
         self.plan_keys: Sequence[Hashable] = [
@@ -66,7 +69,7 @@ class Edition:
         self.n_plain_routes = sum(route.plain is None for route in self.routes)
         """Routes that answer without explanations; they stand before the others."""
         numbers = routes.of_settings, routes.explaining
-        self.decoder = Decoder(self.task, policy, self.matcher, numbers, self.schemas)
+        self.decoder = Decoder(self.task, policy, self.matcher, numbers, self.schemas, self.pixels)
         self.encoder = Encoder(self.task, self.ladder.version, policy.answer)
         self.priorities = sorted({route.routing.priority for route in self.routes})
         """Of messages, ascending."""
@@ -177,6 +180,7 @@ def successor(
         lambda served: model.latency if (model := of(served)) else measured_belief(served),
         lambda served: model.watts if (model := of(served)) else watts(served),
         before.schemas,
+        before.pixels,
     )
 
 

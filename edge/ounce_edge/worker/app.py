@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -14,7 +15,7 @@ from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.policy import Policy
 from ounce_schemas.topics import POLICIES_TOPIC
 
-from ounce_edge.broker.broker_view import BrokerView
+from ounce_edge.broker.broker_view import BrokerView, why_silent
 from ounce_edge.broker.certificates import FilesOfStart, certificate_expiries
 from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
@@ -32,6 +33,7 @@ from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.models.engine_building import EngineBuilding
+from ounce_edge.worker.models.isolated_images import IsolatedImages
 from ounce_edge.worker.models.reload import Reload
 from ounce_edge.worker.models.sources import ModelSources
 from ounce_edge.worker.policies.following import PolicyFollowing
@@ -113,10 +115,10 @@ def run_worker(settings: WorkerSettings) -> None:
                 policy.for_task(task),
                 watts=watts,
                 schemas=schemas,
+                pixels=IsolatedImages(isolation),
             ),
         )
         health.loaded()
-        parts.callback(StallGuard(health, settings.drain_s).close)
         logger.info(
             "serving tasks=%s kafka=%s metrics=http://%s:%d/metrics",
             ",".join(settings.task),
@@ -129,6 +131,7 @@ def run_worker(settings: WorkerSettings) -> None:
         events = Events(send_event, metrics.observe_event, worker=settings.worker_name)
         telemetry = Telemetry(metrics, events, health, tracing)
         worker = _Worker(settings, pipelines, lanes, same_partitions, telemetry, isolation)
+        parts.callback(StallGuard(health, settings.drain_s, worker.attempts.blame).close)
         building = None
         if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
             building = EngineBuilding(settings.engines, settings.runtime.flavour)
@@ -176,19 +179,14 @@ class _Worker:
             refused=self._refused_labels,
         )
         self._serving = Serving(
-            settings,
-            pipelines,
-            lanes,
-            delivery,
-            telemetry,
-            labels=self._labels,
+            settings, pipelines, lanes, delivery, telemetry, labels=self._labels
         )
         tasks = self._serving.tasks
         news = ReadingNews(events, metrics, tasks, settings.group, settings.when_no_offsets)
         kafka = client_settings(settings)
-        view = BrokerView(lambda: AdminClient(kafka))
+        view = BrokerView(lambda: AdminClient(kafka), partial(why_silent, kafka))
         starts = make_starts(settings, kafka, view, pipelines)
-        attempts = Attempts(isolation, news, settings.most_open)
+        self.attempts = attempts = Attempts(isolation, news, settings.most_open)
         self._partitions = Partitions(self._serving, starts, attempts, news, health, self._fail)
         self._refused_labels.owns = self._partitions.owns
         reading = Reading(

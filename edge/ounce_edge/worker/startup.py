@@ -40,7 +40,8 @@ from ounce_edge.models.model_memory import ModelMemory
 from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.apart import ApartRuntime
 from ounce_edge.models.runtimes.base import Runtime
-from ounce_edge.models.runtimes.isolation import IsolableRuntime, Isolation
+from ounce_edge.models.runtimes.isolable import IsolableRuntime
+from ounce_edge.models.runtimes.isolation import Isolation
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.runtimes.onnx_cuda import OnnxCudaRuntime
 from ounce_edge.models.runtimes.tensorrt.runtime import make_tensorrt

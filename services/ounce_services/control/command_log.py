@@ -1,4 +1,5 @@
-"""What was changed past this control plane, as by commands: they write to Kafka themselves."""
+"""What was changed past this control plane: commands write to Kafka themselves, and workers stop
+canaries."""
 
 import logging
 from collections import deque
@@ -6,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from ounce_schemas.canary import Stop, read_record
 from ounce_schemas.errors import ArtifactError, PolicyError
 from ounce_schemas.policy_history import PolicyHistory
 from ounce_schemas.release import LATEST_MS, read_in_service
-from ounce_schemas.topics import MODELS_TOPIC, POLICIES_TOPIC
+from ounce_schemas.topics import CANARIES_TOPIC, MODELS_TOPIC, POLICIES_TOPIC
 from sqlalchemy.exc import SQLAlchemyError
 
 from ounce_services.control.access.audit import Audit, Seen
@@ -24,7 +26,8 @@ _BEGINNING_MS = 0
 class _Found(NamedTuple):
     """A change that Kafka holds."""
 
-    record: Record
+    record: Record | None
+    """As it would have been sent from here; None: workers alone do this."""
     at_ms: int
     author: str
     subject: str
@@ -61,7 +64,8 @@ class CommandLog:
     def topics(self, names: set[str]) -> Mapping[str, int]:
         """Of these topics those to read: from their beginning."""
         self._write()  # each record comes once: what the database did not take is tried again
-        return {t: _BEGINNING_MS for t in (POLICIES_TOPIC, MODELS_TOPIC) if t in names}
+        followed = POLICIES_TOPIC, CANARIES_TOPIC, MODELS_TOPIC
+        return {topic: _BEGINNING_MS for topic in followed if topic in names}
 
     def begin(self, topic: str) -> None:
         """A topic is read from its beginning."""
@@ -72,7 +76,10 @@ class CommandLog:
         """Take in records of a topic; what changes nothing is passed over."""
         for key, value in records:
             try:
-                found = self._policy(value) if topic == POLICIES_TOPIC else _models(key, value)
+                if topic == POLICIES_TOPIC:
+                    found = self._policy(value)
+                else:
+                    found = (_stop if topic == CANARIES_TOPIC else _models)(key, value)
             except (PolicyError, ArtifactError):  # workers tell of it
                 continue
             if found is not None:
@@ -83,14 +90,18 @@ class CommandLog:
         try:
             while self._unwritten:
                 found = self._unwritten[0]
-                if not self._outbox.has_sent(found.record):
-                    when = "command" if found.at_ms >= self._audit.began_ms() else "earlier"
-                    action = f"{found.record.kind}.{when}"
+                if found.record is None or not self._outbox.has_sent(found.record):
                     _, at_ms, author, subject, outcome = found
-                    self._audit.add_seen(Seen(at_ms, author, action, subject, outcome))
+                    self._audit.add_seen(Seen(at_ms, author, self._action(found), subject, outcome))
                 self._unwritten.popleft()
         except SQLAlchemyError as e:
             _log.warning("the audit log gets what commands changed later: %s", why(e))
+
+    def _action(self, found: _Found) -> str:
+        if found.record is None:
+            return "canary.stopped"
+        when = "command" if found.at_ms >= self._audit.began_ms() else "earlier"
+        return f"{found.record.kind}.{when}"
 
     def _policy(self, value: bytes | None) -> _Found | None:
         version = self._history.take(value)
@@ -107,6 +118,13 @@ class CommandLog:
             f"{version.name}, based on {version.base}",
             ": ".join(filter(None, parts)),
         )
+
+
+def _stop(key: bytes | None, value: bytes | None) -> _Found | None:
+    found = None if value is None else read_record(key, value)
+    if not isinstance(found, Stop):
+        return None
+    return _Found(None, found.at_ms, found.worker, f"canary {found.canary[:12]}", found.reason)
 
 
 def _models(key: bytes | None, value: bytes | None) -> _Found | None:

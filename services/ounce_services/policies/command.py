@@ -17,7 +17,7 @@ from ounce_services.policies.canary_command import command as canary_command
 from ounce_services.policies.canary_state import refuse_second_canary
 from ounce_services.policies.diffing import unified_diff
 from ounce_services.policies.estimate_command import command as estimate_command
-from ounce_services.policies.listing import history_table, status_table
+from ounce_services.policies.listing import history_table, silent_line, status_table
 from ounce_services.policies.meeting_text import meeting_text
 from ounce_services.policies.number_range import NumberRange
 from ounce_services.policies.options import (
@@ -221,16 +221,21 @@ def show_command(version: int | None, **values: Any) -> None:
 @command.command("status")
 @settings_options(TopicSettings)
 def status_command(**values: Any) -> int:
-    """Show which worker runs which version, as their events tell. Exits 1 where one that told so
-    does not run the version in force.
+    """Show which worker runs which version, as their events tell. Exits 1 where one that told
+    anything since then does not run the version in force.
 
     Example: ounce policy status --kafka localhost:9092
     """
     topic = open_topic(values)
     current = current_of(topic)
-    workers = read_statuses(record.value() for record in topic.read(EVENTS_TOPIC))
+    known = read_statuses(record.value() for record in topic.read(EVENTS_TOPIC))
+    now_ms = time.time() * 1e3
+    silent = [worker for worker in known if worker.is_silent(current, now_ms)]
+    workers = [worker for worker in known if worker not in silent]
     click.echo(f"in force: {current.name} {current.summary()}\n")
-    click.echo(status_table(workers, time.time() * 1e3) if workers else "no worker told anything")
+    click.echo(status_table(workers, now_ms) if workers else "no worker told anything of it")
+    if silent:
+        click.echo(f"\n{silent_line(silent, current.name)}")
     return 1 if any(worker.version != current.name for worker in workers) else 0
 
 

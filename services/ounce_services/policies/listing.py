@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ounce_schemas.policy_history import PolicyVersion
+from ounce_schemas.wording import counted
 
 from ounce_services.policies.status import WorkerStatus
 
@@ -38,6 +39,12 @@ def status_table(workers: Iterable[WorkerStatus], now_ms: float) -> str:
         (w.worker, w.task, w.version or "-", since(w, now_ms), w.trouble or "") for w in workers
     ]
     return table(rows)
+
+
+def silent_line(workers: Sequence[WorkerStatus], version: str) -> str:
+    """Those that told nothing since a version came."""
+    told = f"told nothing since {version} came, and may be gone"
+    return f"{counted(len(workers), 'worker')} {told}: {', '.join(w.worker for w in workers)}"
 
 
 def age(seconds: float) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import msgspec
 from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_schemas.json_errors import NO_JSON
+from ounce_schemas.policy_history import PolicyVersion
 
 _KINDS = {
     EventKind.POLICY_CHANGED,
@@ -13,6 +14,10 @@ _KINDS = {
     EventKind.POLICIES_UNREACHED,
     EventKind.POLICIES_REACHED,
 }
+
+
+_TIME_TO_TELL_MS = 60_000
+"""A worker that follows policies tells of a new version within seconds."""
 
 
 @dataclass
@@ -27,6 +32,21 @@ class WorkerStatus:
     """When it told that last, since 1970."""
     trouble: str | None = None
     """Why it does not run the latest version, where it told so."""
+    told_ms: int = 0
+    """When it told anything of policies last, since 1970."""
+
+    def is_silent(self, version: PolicyVersion | None, now_ms: float) -> bool:
+        """Whether it told nothing since this version came: it is gone, cut off, or follows no
+        policies any more.
+
+        Args:
+            version: in force; None: there is none.
+            now_ms: the time, since 1970.
+        """
+        if version is None or self.version == version.name:
+            return False
+        came_ms = version.at.timestamp() * 1e3
+        return self.told_ms < came_ms < now_ms - _TIME_TO_TELL_MS
 
 
 def read_statuses(values: Iterable[bytes | None]) -> list[WorkerStatus]:
@@ -41,6 +61,7 @@ def read_statuses(values: Iterable[bytes | None]) -> list[WorkerStatus]:
             continue
         key = event.worker, event.task
         status = found.setdefault(key, WorkerStatus(*key))
+        status.told_ms = event.at_ms
         if event.kind is EventKind.POLICY_CHANGED:
             status.version, status.at_ms, status.trouble = event.subject, event.at_ms, None
         else:

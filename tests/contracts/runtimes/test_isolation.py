@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from ounce_edge.models.runtimes.base import Runtime
-from ounce_edge.models.runtimes.isolation import IsolableRuntime, Isolation
+from ounce_edge.models.runtimes.isolable import IsolableRuntime
+from ounce_edge.models.runtimes.isolation import Isolation
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 
 from tests.contracts.runtimes.test_onnx_cpu import TestOnnxCpuRuntime as OfOnnxCpu

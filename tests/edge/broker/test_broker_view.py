@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from ounce_edge.broker.broker_view import BrokerView, Marks, SilentBrokerError
+from ounce_edge.broker.broker_view import BrokerView, Marks, SilentBrokerError, why_silent
 from ounce_services.cluster.embedded import EmbeddedBroker
 
 from tests.support.edge.serving import NOWHERE
@@ -60,6 +60,15 @@ def test_a_broker_that_is_not_there_is_silent(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(SilentBrokerError):
         view.check("t")
     assert view.marks([A]) == view.topic_ids(["t"]) == {}
+
+
+def test_a_broker_that_is_silent_is_told_with_its_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ounce_edge.broker.broker_view._TIMEOUT_S", 0.2)
+    monkeypatch.setattr("ounce_edge.broker.broker_view._ASK_S", 1.0)
+    kafka = {"bootstrap.servers": NOWHERE, "log_level": 0}
+    view = BrokerView(lambda: AdminClient(kafka), lambda: why_silent(kafka))
+    with pytest.raises(SilentBrokerError, match=f"no Kafka at {NOWHERE} within 1 s .*refused"):
+        view.check("t")
 
 
 def test_the_embedded_broker_is_not_asked_for_what_it_is_silent_on() -> None:

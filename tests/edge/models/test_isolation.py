@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.base import CrashedError, LoadedModel, Runtime
-from ounce_edge.models.runtimes.isolation import IsolableModel, IsolableRuntime, Isolation
+from ounce_edge.models.runtimes.isolable import IsolableModel, IsolableRuntime
+from ounce_edge.models.runtimes.isolation import Isolation
 from ounce_schemas.errors import ArtifactError
 
 from tests.support.edge import bad_runtime as bad
@@ -106,6 +107,15 @@ def test_an_error_of_a_model_is_no_crash(make: Make) -> None:
     assert isolation.n_crashes == 0
 
 
+def test_a_call_that_wants_too_much_memory_counts_as_a_crash(make: Make) -> None:
+    isolation, model = make()
+    isolation.begin()
+    with pytest.raises(CrashedError, match="wants more memory than is free: MemoryError"):
+        model.run(wish(bad.EAT))
+    assert model.run(wish(bad.ANSWER)).shape == (1, 1)
+    assert isolation.n_crashes == 1
+
+
 @pytest.mark.parametrize("runtime", [bad.make_absent, bad.make_dead])
 def test_where_there_can_be_no_process_models_run_in_the_worker(
     make: Make, runtime: Callable[[], Runtime]
@@ -121,9 +131,19 @@ def test_a_model_whose_file_is_another_one_runs_in_the_worker(make: Make, path: 
     isolation.begin()
     path.write_bytes(b"two")
     assert model.run(wish(bad.ANSWER)).shape == (1, 1)
-    path.unlink()
-    assert model.run(wish(bad.ANSWER)).shape == (1, 1)
     assert (isolation.is_on, isolation._loaded) == (True, set())
+
+
+def test_a_model_whose_file_was_replaced_or_removed_is_isolated(make: Make, path: Path) -> None:
+    isolation, model = make()
+    new = path.with_name("new")
+    new.write_bytes(b"two")
+    new.replace(path)
+    path.unlink()
+    isolation.begin()
+    assert model.run(wish(bad.ANSWER)).shape == (1, 1)
+    assert len(isolation._loaded) == 1
+    model.unload()
 
 
 def test_what_is_loaded_while_models_are_isolated_is_loaded_there_first(make: Make) -> None:
@@ -153,8 +173,8 @@ def test_a_call_that_waited_while_isolation_ended_starts_no_process(make: Make) 
     assert isinstance(model, IsolableModel)
     isolation.begin()
     isolation.end()
-    assert isolation.run(model, wish(bad.ANSWER)) is None
-    isolation.load(model.number, model.path, b"one")
+    assert isolation.run(model.number, model.file, wish(bad.ANSWER)) is None
+    isolation.load(model.number, model.file.path, b"one")
     assert isolation._child is None
 
 

@@ -96,6 +96,14 @@ def test_a_task_of_which_nothing_is_on_trial_is_served_as_before() -> None:
     assert effective(document, None, runs_canary=True).rules == ()
 
 
+def test_a_model_that_is_denied_before_it_comes_answers_nobody() -> None:
+    light, heavy = served(DIGITS, "light", **LIGHT), served(DIGITS, "heavy", **HEAVY)
+    for models in ((light,), (light, heavy)):
+        found = edition(*models, tasks={"digits": {"deny": ["heavy"]}}, min_accuracy=0.96)
+        permitted = [found.plans.plans[i] for route in found.routes for i in route.permitted]
+        assert {found.plans.models[s.model].name for p in permitted for s in p.steps} == {"light"}
+
+
 def test_a_canary_of_a_model_that_does_not_exist_is_refused() -> None:
     with pytest.raises(PolicyError, match=r"has no model \['typo'\]"):
         serving("{}", "{tasks: {digits: {allow: [typo]}}}")

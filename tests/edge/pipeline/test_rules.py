@@ -173,7 +173,7 @@ def test_a_policy_that_leaves_some_messages_no_model_is_no_edition() -> None:
     with pytest.raises(PolicyError, match=r"rule typo: task digits has no model \['lihgt'\]"):
         edition(
             served(DIGITS, "light"),
-            rules=[{"name": "typo", "when": {"task": ["digits"]}, "deny": ["lihgt"]}],
+            rules=[{"name": "typo", "when": {"task": ["digits"]}, "allow": ["lihgt"]}],
         )
     families = [{"name": "deep", "families": ["neural"]}]
     with pytest.raises(PolicyError, match="rule deep: permits none"):

@@ -15,6 +15,7 @@ from ounce_schemas.canary import Stop
 from ounce_services.control.api.app import make_app
 from ounce_services.control.plane import make_plane
 from ounce_services.control.settings import ControlSettings
+from starlette.responses import Response
 
 from tests.services.control.conftest import MemoryTopics
 from tests.support.process.child import free_port
@@ -31,12 +32,14 @@ class Console(NamedTuple):
     """Paths that were asked for."""
     before: dict[str, Callable[[], None]]
     """What is done before a path is answered."""
+    instead: dict[str, bytes]
+    """Scripts that are answered in place of the console's own, by their paths."""
 
 
 @pytest.fixture
 def console(settings: ControlSettings, topics_in_memory: MemoryTopics) -> Iterator[Console]:
     port = free_port()
-    made = Console(f"http://127.0.0.1:{port}", [], {})
+    made = Console(f"http://127.0.0.1:{port}", [], {}, {})
     open_ = settings.model_copy(update={"open": True, "port": port})
     plane = make_plane(open_, topics_in_memory, lambda: topics_in_memory)
     app = make_app(plane)
@@ -45,6 +48,9 @@ def console(settings: ControlSettings, topics_in_memory: MemoryTopics) -> Iterat
         if scope["type"] == "http":
             made.asked.append(scope["path"])
             made.before.get(scope["path"], lambda: None)()
+            if (script := made.instead.get(scope["path"])) is not None:
+                await Response(script, media_type="text/javascript")(scope, receive, send)
+                return
         await app(scope, receive, send)
 
     server = uvicorn.Server(
@@ -73,10 +79,21 @@ def test_a_browser_runs_the_scripts_and_finds_no_fault(
     assert ("/live" in console.asked) is (path == "/")
 
 
+def test_a_form_that_a_browser_sends_is_taken(console: Console, tmp_path: Path) -> None:
+    console.instead["/static/htmx.min.js"] = b"""addEventListener("DOMContentLoaded", () => {
+        const name = document.querySelector("#name");
+        if (document.querySelector(".good, .problem")) return;
+        name.value = "ann";
+        document.querySelector("button.strong").click();
+    });"""
+    shown = _dom_of(f"{console.url}/keys", tmp_path)
+    assert "The key of ann, shown this once" in shown.stdout
+
+
 def test_an_open_page_offers_more_once_a_canary_stopped_itself(
     console: Console, topics_in_memory: MemoryTopics, tmp_path: Path
 ) -> None:
-    url, asked, before = console
+    url, asked, before, _ = console
     with httpx2.Client(base_url=url, headers={"Origin": url}, timeout=60) as ann:
         ann.post("/policy/apply", data={"document": "min_accuracy: 0.5", "base": "0"})
         form = {"share": "0.1", "margin": "0.01", "accuracy_margin": "0.005", "confidence": "0.95"}

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from ounce_schemas.canary import Stop
 from ounce_schemas.policy_history import Change, PolicyVersion, next_version
 from ounce_schemas.release import LATEST_MS, InService
-from ounce_schemas.topics import MODELS_TOPIC, POLICIES_TOPIC
+from ounce_schemas.topics import CANARIES_TOPIC, MODELS_TOPIC, POLICIES_TOPIC
 from ounce_services.control.command_log import CommandLog
 from ounce_services.control.plane import Plane
 
@@ -63,6 +64,18 @@ def test_a_release_that_a_command_put_in_service_has_one_line(as_: Caller, plane
     )  # fmt: skip
     assert (line["subject"], line["outcome"]) == (
         "digits aaaaaaaaaaaa, based on 2", "number 3 in service",
+    )  # fmt: skip
+
+
+def test_that_workers_stopped_a_canary_has_one_line(as_: Caller, plane: Plane) -> None:
+    stop = Stop(canary="c" * 32, worker="w-1", at_ms=5, reason="it is worse")
+    record = stop.key, stop.model_dump_json().encode()
+    assert plane.commands.topics({CANARIES_TOPIC}) == {CANARIES_TOPIC: 0}
+    for _ in range(2):
+        plane.commands.take(CANARIES_TOPIC, [record, (b"evidence/w", b"junk"), (stop.key, None)])
+    [line] = lines(as_)
+    assert (line["at_ms"], line["actor"], line["action"], line["subject"], line["outcome"]) == (
+        5, "w-1", "canary.stopped", "canary cccccccccccc", "it is worse",
     )  # fmt: skip
 
 

@@ -113,6 +113,11 @@ CAUSES = [
         {f'ounce_events_total{{kind="accuracy-changed",{TASK}}}': Counter(0, 4)},
         1, 1, 17,
     ),
+    Fault(
+        "OunceRequestFatal",
+        {f'ounce_events_total{{kind="models-isolated",{TASK}}}': gauge(0, 1)},
+        1, 5, 17,
+    ),
     Fault("OunceDeadLetters", {SENT_BADLY: Counter(1, 100)}, 3, 10, 6),
     Fault(
         "OunceSettingsPassedOver",
@@ -127,6 +132,11 @@ CAUSES = [
             f'ounce_policy_info{{version="v2",{W2}}}': gauge("stale", 1),
         },
         11, 15, 1,
+    ),
+    Fault(
+        "OunceCanaryStopped",
+        {f'ounce_events_total{{kind="canary-stopped",{TASK}}}': Counter(0, 4)},
+        1, 1, 17,
     ),
     Fault("OunceGatewayGone", {f"up{{{G}}}": gauge(1, 0)}, 2, 5, 1),
     Fault("OunceGatewayCutOff", {f"ounce_gateway_kafka_away{{{G}}}": gauge(0, 1)}, 3, 5, 1),

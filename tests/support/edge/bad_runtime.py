@@ -19,7 +19,7 @@ from ounce_edge.models.runtimes.base import (
 from ounce_edge.models.runtimes.tensorrt.cuda import CudaError
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
-ANSWER, CRASH, STICK, OUT_OF_MEMORY, HANG, EXIT, RELEASE, LOCK, DOWN = range(9)
+ANSWER, CRASH, STICK, OUT_OF_MEMORY, HANG, EXIT, RELEASE, LOCK, DOWN, EAT = range(10)
 _LIMIT_S = 60.0
 _is_loading, _is_released = threading.Event(), threading.Event()
 """Of the file `slow`: its load ends once a call has seen that it began."""
@@ -45,6 +45,8 @@ class BadModel:
             hang_with_the_lock()
         if wish == DOWN:
             raise RuntimeDownError("a load has its memory")
+        if wish == EAT:
+            bytearray(1 << 62)
         if wish == EXIT:
             os._exit(3)
         if wish == RELEASE and _is_loading.wait(_LIMIT_S):
@@ -106,3 +108,8 @@ def make_locked() -> BadRuntime:
 def make_silent() -> BadRuntime:
     time.sleep(600)
     raise AssertionError
+
+
+def crash(*_: object) -> None:
+    """A library that crashes on whatever it is given."""
+    os._exit(5)

@@ -109,6 +109,9 @@ def _do(
         return dict(model.inputs), dict(model.outputs)
     if what == "run":
         return models[number].run(*more)
+    if what == "call":
+        function, *arguments = more
+        return function(*arguments)
     if what == "used":
         return getattr(runtime, "used_bytes", 0)
     if what == "joules":

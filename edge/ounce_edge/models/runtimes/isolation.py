@@ -4,16 +4,17 @@ Most of the time a model runs in the worker itself: a call is a look at a flag d
 isolated, what kills or hangs its process costs that call alone.
 """
 
-import hashlib
 import logging
+import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,16 @@ from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.base import (
     CrashedError,
     Inputs,
-    LoadedModel,
     Runtime,
-    TensorSignature,
 )
+from ounce_edge.models.runtimes.kept_file import KeptFile
+from ounce_edge.models.runtimes.memory_limit import limit_memory
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+_NO_MEMORY = re.compile("Failed to allocate memory|bad_alloc|MemoryError")
+"""As ONNX Runtime, C++ and Python say it."""
 
 _FIRST_TO_DIE = "1000"
 """For `oom_score_adj` of Linux: where memory runs out, this process is killed before the worker."""
@@ -67,6 +72,8 @@ class Isolation:
         """Of the process, since this began."""
         self.is_on = False
         """Whether models run in the process."""
+        self.failure: str | None = None
+        """Why there can be no process since `begin`; models run in the worker then."""
 
     @property
     def quiet_s(self) -> float:
@@ -76,7 +83,7 @@ class Isolation:
     def begin(self) -> None:
         """From now on models run in the process; it starts with the next call."""
         if not self.is_on:
-            self.n_crashes, self.is_on = 0, True
+            self.n_crashes, self.is_on, self.failure = 0, True, None
 
     def end(self) -> None:
         """From now on models run in the worker, once a call or load under way has ended."""
@@ -95,12 +102,12 @@ class Isolation:
         """For one more model."""
         return next(self._numbers)
 
-    def run(self, model: "IsolableModel", inputs: Inputs) -> NDArray[np.float32] | None:
+    def run(self, number: int, file: KeptFile, inputs: Inputs) -> NDArray[np.float32] | None:
         """Run a model in the process; None where it has to run in the worker: there can be no
-        process, or its file is another one by now.
+        process, or its file was written over.
 
         Raises:
-            CrashedError: the process ended in this call, or did not answer.
+            CrashedError: the process ended in this call, did not answer, or has too little memory.
             RuntimeError: the model fails.
         """
         with self._lock:
@@ -108,21 +115,49 @@ class Isolation:
             if child is None:
                 return None
             try:
-                if model.number not in self._loaded:
-                    content = model.content()
+                if number not in self._loaded:
+                    content = file.content()
                     if content is None:
                         return None
-                    path = str(model.path)
-                    child.ask(self._limits.load_s, "load", model.number, path, content)
-                    self._loaded.add(model.number)
+                    path = str(file.path)
+                    child.ask(self._limits.load_s, "load", number, path, content)
+                    self._loaded.add(number)
                 answer: NDArray[np.float32] = child.ask(
-                    self._limits.run_s, "run", model.number, dict(inputs)
+                    self._limits.run_s, "run", number, dict(inputs)
                 )
             except ApartError as e:
                 self._note_crash()
-                logger.warning("a call of %s took its process down: %s", model.path, e)
+                logger.warning("a call of %s took its process down: %s", file.path, e)
                 raise CrashedError(f"took its process down: {e}") from e
+            except RuntimeError as e:
+                if _NO_MEMORY.search(str(e)) is None:
+                    raise
+                self._count_crash()  # in the worker it might have been one
+                raise CrashedError(f"wants more memory than is free: {e}") from e
             return answer
+
+    def call(self, function: Callable[..., T], *arguments: object) -> T:
+        """Call a function, in the process while that is on and where there can be one.
+
+        Args:
+            function: what `spawn` can send there, as its arguments and its answer.
+            arguments: of it.
+
+        Raises:
+            CrashedError: the process ended in this call, or did not answer.
+        """
+        if self.is_on:
+            with self._lock:
+                child = self._started()
+                if child is not None:
+                    try:
+                        answer: T = child.ask(self._limits.run_s, "call", 0, function, *arguments)
+                    except ApartError as e:
+                        self._note_crash()
+                        logger.warning("%s took its process down: %s", function.__name__, e)
+                        raise CrashedError(f"took its process down: {e}") from e
+                    return answer
+        return function(*arguments)
 
     def load(self, number: int, path: Path, content: bytes) -> None:
         """Load a model in the process, where there can be one.
@@ -167,8 +202,7 @@ class Isolation:
                 self._child = Child(self._make, 1, "the process")
                 self._child.answer(self._limits.start_s)
             except (ApartError, RuntimeAbsentError) as e:
-                logger.error("models can't be isolated, and run in the worker: %s", e)
-                self.is_on = False
+                self.failure, self.is_on = str(e), False
                 self._end_child()
                 return None
             self._loaded.clear()
@@ -176,6 +210,9 @@ class Isolation:
 
     def _note_crash(self) -> None:
         self._child = None
+        self._count_crash()
+
+    def _count_crash(self) -> None:
         self._crashed_at_s = self._clock()
         self.n_crashes += 1
         self._on_crash()
@@ -189,81 +226,5 @@ class Isolation:
 def _made(make: Callable[[], Runtime]) -> Runtime:
     with suppress(OSError):  # it is no Linux
         Path("/proc/self/oom_score_adj").write_text(_FIRST_TO_DIE, encoding="ascii")
+    limit_memory()
     return make()
-
-
-class IsolableRuntime:
-    """A runtime of the worker whose models can be isolated. Implements `Runtime`.
-
-    Args:
-        runtime: loads them here.
-        isolation: runs them elsewhere, while it is on.
-    """
-
-    def __init__(self, runtime: Runtime, isolation: Isolation) -> None:
-        self._runtime, self._isolation = runtime, isolation
-
-    @property
-    def name(self) -> str:
-        """Of the runtime."""
-        return self._runtime.name
-
-    @property
-    def threads(self) -> int:
-        """Of the runtime."""
-        return self._runtime.threads
-
-    def load(self, path: Path, content: bytes) -> LoadedModel:
-        """As `Runtime` says; while isolation is on, in the process first."""
-        isolation, number = self._isolation, self._isolation.number()
-        if isolation.is_on:
-            isolation.load(number, path, content)
-        loaded = self._runtime.load(path, content)
-        return IsolableModel(number, path, hashlib.sha256(content).digest(), loaded, isolation)
-
-
-class IsolableModel:
-    """Implements `LoadedModel`.
-
-    Args:
-        number: its own, of the isolation.
-        path: where it is read again for the process.
-        digest: SHA-256 of what is there.
-        loaded: the model in the worker.
-        isolation: runs it elsewhere, while it is on.
-    """
-
-    def __init__(
-        self, number: int, path: Path, digest: bytes, loaded: LoadedModel, isolation: Isolation
-    ) -> None:
-        self.number, self.path, self._digest = number, path, digest
-        self._model, self._isolation = loaded, isolation
-        self.inputs: Mapping[str, TensorSignature] = loaded.inputs
-        self.outputs: Mapping[str, TensorSignature] = loaded.outputs
-        self._is_loaded = True
-
-    def run(self, inputs: Inputs) -> NDArray[np.float32]:
-        """As `LoadedModel` says."""
-        if self._isolation.is_on and self._is_loaded:
-            answer = self._isolation.run(self, inputs)
-            if answer is not None:
-                return answer
-        return self._model.run(inputs)
-
-    def unload(self) -> None:
-        """As `LoadedModel` says."""
-        self._is_loaded = False
-        self._isolation.unload(self.number)
-        self._model.unload()
-
-    def __del__(self) -> None:
-        self._isolation.forget(self.number)
-
-    def content(self) -> bytes | None:
-        """Of its file; None where that is another one by now, as after an update of the models. A
-        worker that starts anew finds the right one."""
-        try:
-            content = self.path.read_bytes()
-        except OSError:
-            return None
-        return content if hashlib.sha256(content).digest() == self._digest else None

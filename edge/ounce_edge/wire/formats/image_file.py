@@ -5,13 +5,15 @@ become RGB, and what is transparent becomes white. The picture is then stretched
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.errors import InvalidMessageError, Reason
 
+PixelReader = Callable[[bytes, Sequence[int]], NDArray[np.uint8]]
+"""Called as `read_pixels`."""
 MOST_PIXELS = 40_000_000
 """Of a file; a photograph has some 12 million. More could fill the worker's memory."""
 MOST_WHOLE = 4_000_000

@@ -23,7 +23,7 @@ from ounce_edge.wire.formats.csv_line import CsvLine
 from ounce_edge.wire.formats.enclosed import document_within
 from ounce_edge.wire.formats.flat import NESTED, FlatJson
 from ounce_edge.wire.formats.framed import FRAME_BYTES, FramedReader, is_likely_id, schema_id_of
-from ounce_edge.wire.formats.image_file import is_image_file, read_pixels
+from ounce_edge.wire.formats.image_file import PixelReader, is_image_file, read_pixels
 from ounce_edge.wire.formats.json_text import (
     is_json,
     is_json_like,
@@ -56,12 +56,17 @@ class Recogniser:
         task: the task.
         schemas: knows the schemas of framed bodies; None: nobody does.
         max_rows: that one message may hold.
+        pixels: reads image files.
     """
 
     def __init__(
-        self, task: TaskSpec, schemas: Schemas | None = None, max_rows: int = MOST_ROWS
+        self,
+        task: TaskSpec,
+        schemas: Schemas | None = None,
+        max_rows: int = MOST_ROWS,
+        pixels: PixelReader = read_pixels,
     ) -> None:
-        self._task = task
+        self._task, self._pixels = task, pixels
         self._max_rows = max_rows
         self.framed = None if schemas is None else FramedReader(schemas)
         """Reads framed bodies; None: only those of JSON are read."""
@@ -99,7 +104,7 @@ class Recogniser:
             InvalidMessageError: no format takes it, or the one that it is in finds it wrong.
         """
         if self._image is not None and is_image_file(value, self.raw_bytes):
-            return Content([read_pixels(value, self._image.shape).tobytes()], is_raw=True)
+            return Content([self._pixels(value, self._image.shape).tobytes()], is_raw=True)
         error: InvalidMessageError | None = None
         is_raw_size = len(value) == self.raw_bytes
         if value[:1] == b"\0" and depth == 0 and not (is_raw_size and head.is_json is False):

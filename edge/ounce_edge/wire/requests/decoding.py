@@ -17,6 +17,7 @@ from ounce_schemas.topics import requests_topic
 from ounce_edge.wire.batch import Rejected, RequestBatch
 from ounce_edge.wire.formats.content import in_row
 from ounce_edge.wire.formats.example import example_body
+from ounce_edge.wire.formats.image_file import PixelReader, read_pixels
 from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.header_names import by_usual_names
 from ounce_edge.wire.position_ids import PositionIds
@@ -57,6 +58,7 @@ class Decoder:
         matcher: of the policy.
         of_settings: routes by the number of a message's settings, as `matcher` says.
         schemas: of framed bodies; None: only those of JSON are read.
+        pixels: reads image files.
     """
 
     def __init__(
@@ -66,11 +68,12 @@ class Decoder:
         matcher: RuleMatcher | None = None,
         of_settings: Numbers = NO_ROUTES,
         schemas: Schemas | None = None,
+        pixels: PixelReader = read_pixels,
     ) -> None:
         matcher = RuleMatcher(policy) if matcher is None else matcher
         self._task = task
         self._targets = Targets(policy, matcher, of_settings)
-        self._parser = RequestParser(task, policy, schemas)
+        self._parser = RequestParser(task, policy, schemas, pixels)
         self._alike = AlikeReader(task, self._parser, policy.max_body_bytes)
         self._known_texts = KnownTexts(task)
         self._unseen_missing = UnseenMissing(task)

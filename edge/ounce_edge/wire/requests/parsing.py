@@ -11,6 +11,7 @@ from ounce_schemas.task import TaskKind, TaskSpec
 
 from ounce_edge.wire.batch import OutputNames
 from ounce_edge.wire.formats.content import Content, ItemData
+from ounce_edge.wire.formats.image_file import PixelReader, read_pixels
 from ounce_edge.wire.formats.recognition import Recogniser
 from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.header_names import NamedHeaders, as_headers, by_usual_names
@@ -74,6 +75,7 @@ class RequestParser:
         task: what is asked.
         policy: of the task.
         schemas: of framed bodies.
+        pixels: reads image files.
     """
 
     def __init__(
@@ -81,9 +83,10 @@ class RequestParser:
         task: TaskSpec,
         policy: EffectivePolicy,
         schemas: Schemas | None = None,
+        pixels: PixelReader = read_pixels,
     ) -> None:
         self._policy = policy
-        self.formats = Recogniser(task, schemas, policy.max_rows)
+        self.formats = Recogniser(task, schemas, policy.max_rows, pixels)
         self.raw_bytes = self.formats.raw_bytes
         """Length of a raw body; None: the task takes none."""
         self.short: OutputNames = _SHORT[task.kind]

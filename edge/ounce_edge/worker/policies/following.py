@@ -1,7 +1,7 @@
 """Putting versions of the policy in force while the worker serves."""
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.event import EventKind
@@ -51,6 +51,8 @@ class PolicyFollowing:
         self._history = PolicyHistory()
         self._tried: PolicyVersion | None = None
         """The latest version that was tried, whether it is in force or refused."""
+        self._lacking: Sequence[str] = ()
+        """Catalogues of models that it was tried with."""
         self._in_force: str | None = None
         """Name of the version in force; None: the policy that the worker started with."""
         self._is_unreached = self._is_refused = False
@@ -70,12 +72,25 @@ class PolicyFollowing:
         with self._lock:
             version = self._history.current
             if version is not None and version != self._tried:
-                self._tried = version
-                is_taken = self._put_in_force(version)
-                self._is_refused = not is_taken
-                if is_taken:
-                    self._kept.write(version)
+                self._try(version)
             self._note_reached(True)
+
+    def look_again(self) -> None:
+        """Try a version that was refused once more, where other models serve by now."""
+        with self._lock:
+            version = self._tried
+            if self._is_refused and version is not None and self._catalogues() != self._lacking:
+                self._try(version)
+                self._note_reached(not self._is_unreached)
+
+    def _try(self, version: PolicyVersion) -> None:
+        self._tried, self._lacking = version, self._catalogues()
+        self._is_refused = not self._put_in_force(version)
+        if not self._is_refused:
+            self._kept.write(version)
+
+    def _catalogues(self) -> Sequence[str]:
+        return [self._serving.edition(task).ladder.version for task in self._tasks]
 
     def tell_trouble(self, why: str | None) -> None:
         """As `Follows` says."""

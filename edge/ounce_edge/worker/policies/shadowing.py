@@ -187,4 +187,4 @@ def shadow_edition(live: Edition, policy: EffectivePolicy) -> Edition:
     def belief(served: ServedModel) -> LatencyBelief:
         return copy.deepcopy(known[served.card.model, served.card.sha256].latency)
 
-    return Edition(live.ladder, policy, belief, schemas=live.schemas)
+    return Edition(live.ladder, policy, belief, schemas=live.schemas, pixels=live.pixels)

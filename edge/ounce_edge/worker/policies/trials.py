@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from ounce_schemas.topics import CANARIES_TOPIC, shadow_topic
 
@@ -47,6 +48,7 @@ class Trials:
             for task in settings.task
         }
         self.canaries = CanaryWatch(serving.trial_counts, self._send_evidence, name)
+        self._look_again: Callable[[], None] = lambda: None
         self._shadowing = Shadowing(serving, self._send_answer, metrics.count_shadow)
         self._follower = TopicFollower(
             kafka,
@@ -61,13 +63,15 @@ class Trials:
         """Begin and end trials as the versions of the policy say."""
         self.canaries.begin_following = self._follower.start
         self.canaries.changed = following.look_at_canary
+        self._look_again = following.look_again
         following.in_force = self._shadowing.follow
         self._serving.copy_to = self._shadowing.copy
 
     async def judge(self) -> None:
-        """Look at the canary, again and again."""
+        """Look at the canary and at a refused version, again and again."""
         while True:
             await asyncio.sleep(_JUDGE_S)
+            await asyncio.to_thread(self._look_again)
             if self.canaries.is_comparing:
                 try:
                     await asyncio.to_thread(self.canaries.look)

@@ -22,6 +22,7 @@ ISOLATE_FROM = 2
 """Owners in a row that ended: one of them may have been killed by anybody."""
 MOST_ATTEMPTS = 999
 """More are not counted."""
+_BLAME_S = 3.0
 _QUIET_S = 300.0
 """Isolation lasts so long after a crash: the next such message would cost further owners."""
 
@@ -37,6 +38,7 @@ class Attempts:
 
     def __init__(self, isolation: Isolation, news: ReadingNews, most_open: int) -> None:
         self._isolation, self._news, self._most_open = isolation, news, most_open
+        self._consumer: Consumer | None = None
         self._noted: dict[Partition, Start] = {}
         """Where reading of partitions began that have a note of ours."""
         self._until: dict[Partition, int] = {}
@@ -48,6 +50,7 @@ class Attempts:
         Returns:
             Partitions whose start is committed by that.
         """
+        self._consumer = consumer
         known = {place: start for place, start in starts.items() if start.offset is not None}
         waiting = {p: s for p, s in known.items() if s.end is None or s.end > (s.offset or 0)}
         notes = {
@@ -76,6 +79,26 @@ class Attempts:
         ]
         _commit(consumer, offsets)
 
+    def blame(self) -> None:
+        """This owner ends, since a call does not return: whoever goes on where it has requests open
+        isolates the models at once. On any thread; may take some seconds."""
+        if (consumer := self._consumer) is None:
+            return
+        try:
+            ours = consumer.assignment()
+            places = zip(consumer.committed(ours, _BLAME_S), consumer.position(ours), strict=True)
+        except KafkaException as e:
+            logger.warning("can't note what does not return: %s", e.args[0].str())
+            return
+        notes = [
+            TopicPartition(at.topic, at.partition, at.offset, note._replace(attempts=most).text)
+            for at, read in places
+            if 0 <= at.offset < read.offset
+            for note in [OffsetNote.parse(at.metadata)]
+            for most in [max(note.attempts, ISOLATE_FROM)]
+        ]
+        _commit(consumer, notes)
+
     def forget(self, places: Collection[Partition]) -> None:
         """Others own these."""
         for place in places:
@@ -89,6 +112,9 @@ class Attempts:
             answered: offsets up to which all is answered since reading began.
         """
         isolation = self._isolation
+        if (failure := isolation.failure) is not None:
+            isolation.failure = None
+            self._news.tell_isolation_failed(failure)
         if not isolation.is_on:
             return
         self._until = {p: end for p, end in self._until.items() if answered.get(p, -1) < end}

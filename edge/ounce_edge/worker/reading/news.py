@@ -100,16 +100,25 @@ class ReadingNews:
                 "until it is answered",
             )
 
+    def tell_isolation_failed(self, why: str) -> None:
+        """There can be no process for models."""
+        self._tell_of_models(
+            EventKind.ISOLATION_FAILED,
+            f"models can't be isolated, and run in the worker: {why}; a request that is fatal to "
+            "one of them goes on to end workers",
+        )
+
     def tell_isolation_over(self, n_crashes: int) -> None:
         """Models run in the worker again."""
+        self._tell_of_models(
+            EventKind.ISOLATION_OVER,
+            "models run in the worker again, after "
+            f"{counted(n_crashes, 'crash', 'crashes')} of their process",
+        )
+
+    def _tell_of_models(self, kind: EventKind, text: str) -> None:
         for task in self._tasks.values():
-            self._events.tell(
-                EventKind.ISOLATION_OVER,
-                task,
-                "models",
-                "models run in the worker again, after "
-                f"{counted(n_crashes, 'crash', 'crashes')} of their process",
-            )
+            self._events.tell(kind, task, "models", text)
 
     def show_lag(self, lag: Mapping[Partition, int]) -> None:
         """Show how many records are left to read, by partition."""

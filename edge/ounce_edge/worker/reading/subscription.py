@@ -9,6 +9,7 @@ from faststream import AckPolicy
 from faststream.confluent import KafkaBroker
 
 from ounce_edge.broker.broker_view import BrokerView
+from ounce_edge.broker.link import link_settings
 from ounce_edge.broker.reading.answer_search import AnswerSearch
 from ounce_edge.broker.reading.consumer import (
     keep_records,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from faststream.confluent.helpers.config import ConfluentConfig
 
 _POLL_S = 0.1
+_HEARTBEAT_MS = 1000
+"""A member hears of a rebalance by its next heartbeat, and partitions that move wait for that."""
 
 
 def make_broker(settings: WorkerSettings, hooks: ConsumerHooks) -> KafkaBroker:
@@ -35,7 +38,9 @@ def make_broker(settings: WorkerSettings, hooks: ConsumerHooks) -> KafkaBroker:
     broker = KafkaBroker(
         settings.kafka,
         client_id=WORKER_CLIENT_ID,
-        config=cast("ConfluentConfig", settings.security),
+        config=cast(
+            "ConfluentConfig", {**link_settings(settings.fetch_wait_ms), **settings.security}
+        ),
         allow_auto_create_topics=False,
         apply_types=False,
         logger=quiet_logger(),
@@ -61,7 +66,7 @@ def subscribe(
         group_id=settings.group,
         group_instance_id=settings.name,
         session_timeout_ms=settings.session_ms,
-        heartbeat_interval_ms=min(3000, settings.session_ms // 3),
+        heartbeat_interval_ms=min(_HEARTBEAT_MS, settings.session_ms // 3),
         isolation_level="read_committed",  # requests of aborted transactions were never sent
         fetch_max_wait_ms=settings.fetch_wait_ms,
         ack_policy=AckPolicy.MANUAL,

@@ -129,7 +129,8 @@ class Supervision:
             logger.warning("Kafka does not answer, not ready until it does: %s", why)
         self._watchdog.forget_stuck()  # nothing could be read
         silent_s = now_s - self._silent_since_s
-        self._health.broker_trouble = f"Kafka has not answered for {silent_s:.0f} s"
+        known = f": {why}" if str(why) else ""
+        self._health.broker_trouble = f"Kafka has not answered for {silent_s:.0f} s{known}"
 
     def _compare_topics(self, topic_ids: Mapping[str, str]) -> None:
         for topic, topic_id in topic_ids.items():

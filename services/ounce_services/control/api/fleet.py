@@ -1,10 +1,11 @@
 """The fleet over HTTP: which worker runs what."""
 
+import time
+
 from fastapi import APIRouter
 from pydantic import BaseModel
 
 from ounce_services.control.api.calls import Parts, Viewer
-from ounce_services.control.errors import NotFoundError
 from ounce_services.control.fleet import read_fleet
 
 router = APIRouter(prefix="/v1/fleet", tags=["fleet"])
@@ -20,6 +21,8 @@ class WorkerLine(BaseModel):
     since_ms: int
     trouble: str | None
     is_current: bool
+    is_silent: bool
+    """Whether it told nothing since the version in force came: it may be gone."""
 
 
 class Fleet(BaseModel):
@@ -32,10 +35,8 @@ class Fleet(BaseModel):
 @router.get("", summary="List workers and what they run")
 def show_fleet(plane: Parts, caller: Viewer) -> Fleet:
     """Which worker runs which version of the policy, and what troubles it."""
-    try:
-        current = plane.policies.version().name
-    except NotFoundError:
-        current = None
+    version, now_ms = plane.policies.history().current, time.time() * 1e3
+    current = None if version is None else version.name
     return Fleet(
         policy=current,
         workers=[
@@ -46,6 +47,7 @@ def show_fleet(plane: Parts, caller: Viewer) -> Fleet:
                 since_ms=w.at_ms,
                 trouble=w.trouble,
                 is_current=current is None or w.version == current,
+                is_silent=w.is_silent(version, now_ms),
             )
             for w in read_fleet(plane.policy_topic)
         ],

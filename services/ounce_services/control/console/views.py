@@ -1,6 +1,7 @@
 """The console's pages that show: fleet, live stream, ladders, one decision."""
 
 import time
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -41,11 +42,12 @@ def show_fleet(request: Request, plane: Parts, caller: Viewer) -> Response:
         workers = read_fleet(plane.policy_topic)
     except BrokerError as e:
         workers, trouble = [], str(e)
-    now_ms = time.time() * 1e3
-    since_when = [since(w, now_ms) for w in workers]
+    version, now_ms = plane.policies.history().current, time.time() * 1e3
+    silent = [w for w in workers if w.is_silent(version, now_ms)]
     return page(
-        request, "fleet", caller, workers=workers, since=since_when, trouble=trouble,
-        current=current_name(plane), **_streams(plane, caller.tenant is None),
+        request, "fleet", caller, workers=[w for w in workers if w not in silent], silent=silent,
+        since=partial(since, now_ms=now_ms), trouble=trouble, current=current_name(plane),
+        **_streams(plane, caller.tenant is None),
     )  # fmt: skip
 
 

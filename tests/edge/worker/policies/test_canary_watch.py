@@ -95,7 +95,7 @@ def test_one_that_answers_worse_is_stopped_and_says_why(trial: Trial) -> None:
     assert trial.versions == ["v1", "v1"]
     told = [event for event in trial.events if event.task == "digits"]
     assert [event.kind for event in told] == [EventKind.CANARY_STOPPED]
-    assert "accuracy of task digits are worse by more than 0.005" in told[0].text
+    assert "task digits is worse in accuracy by more than 0.005" in told[0].text
     key, value = trial.written_evidence[-1]
     assert key.startswith(b"stop/")
     assert json.loads(value)["reason"] in told[0].text

@@ -2,12 +2,14 @@
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from ounce_edge.pipeline.edition import successor
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
@@ -84,6 +86,23 @@ def pipeline_of(task: TaskSpec) -> Pipeline:
 @pytest.fixture
 def followed(tmp_path: Path) -> Followed:
     return Followed(tmp_path / "state")
+
+
+def test_a_version_that_models_lacked_for_is_in_force_once_they_came(followed: Followed) -> None:
+    followed.apply("min_accuracy: 0.5")
+    followed.apply("tasks: {digits: {allow: [heavy, new]}}")
+    assert (followed.versions, followed.is_stale) == (["v1", "v1"], 1)
+    followed.told()
+    followed.following.look_again()
+    assert followed.told() == []
+    before = followed.serving.edition("digits")
+    models = served(DIGITS, "heavy"), served(DIGITS, "new")
+    other = replace(edition(*models, task=DIGITS).ladder, version="other")
+    after = successor(before, other, before.policy, lambda model: None)
+    assert followed.serving.replace_edition(before, after)
+    followed.following.look_again()
+    assert (followed.versions, followed.is_stale) == (["v2", "v2"], 0)
+    assert [kind for kind, _, _ in followed.told()] == [EventKind.POLICY_CHANGED] * 2
 
 
 def test_only_the_current_version_is_put_in_force_for_all_tasks(followed: Followed) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from ounce_edge.worker.reading.attempts import MOST_ATTEMPTS, Attempts
 from ounce_edge.worker.reading.news import ReadingNews
 from ounce_schemas.event import EventKind
 
+from tests.support.edge import bad_runtime as bad
 from tests.support.edge.apart import Clock
 
 A, B, C = ("t", 0), ("t", 1), ("t", 2)
@@ -28,6 +30,8 @@ class FakeGroup:
     def __init__(self) -> None:
         self.offsets: dict[tuple[str, int], tuple[int, str]] = {}
         self.is_away = False
+        self.read = 0
+        """Offset up to which each partition is read."""
 
     def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition]:
         assert not asynchronous
@@ -35,6 +39,17 @@ class FakeGroup:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         self.offsets |= {(at.topic, at.partition): (at.offset, at.metadata or "") for at in offsets}
         return offsets
+
+    def assignment(self) -> list[TopicPartition]:
+        return [TopicPartition(*place) for place in self.offsets]
+
+    def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        if self.is_away:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return [TopicPartition(*place, *at) for place, at in self.offsets.items()]
+
+    def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        return [TopicPartition(p.topic, p.partition, self.read) for p in partitions]
 
     def start(self, place: tuple[str, int], end: int) -> Mapping[tuple[str, int], Start]:
         """What the next owner finds."""
@@ -125,6 +140,26 @@ def test_who_gives_up_in_order_leaves_what_was_found(own: Own) -> None:
     assert own.group.offsets == {A: (5, "id attempts=1"), B: (5, "id"), C: (8, "id")}
 
 
+def test_whoever_follows_an_owner_that_hangs_isolates_the_models_at_once(own: Own) -> None:
+    own.attempts.blame()  # nothing is read yet
+    own.group.offsets |= {A: (5, "id"), B: (8, "id attempts=7"), C: (9, "id")}
+    own.attempts.begin(own.group, own.group.start(A, end=9))
+    own.group.offsets[A] = (7, "id")  # some were answered
+    own.group.read = 9
+    own.attempts.blame()
+    assert own.group.offsets == {A: (7, "id attempts=2"), B: (8, "id attempts=7"), C: (9, "id")}
+    own.another().begin(own.group, own.group.start(A, end=9))
+    assert own.isolation.is_on
+
+
+def test_an_owner_that_hangs_ends_where_kafka_does_not_answer(own: Own) -> None:
+    own.group.offsets[A] = (5, "id")
+    own.attempts.begin(own.group, own.group.start(A, end=9))
+    own.group.is_away = True
+    own.attempts.blame()
+    assert own.group.offsets[A] == (5, "id attempts=1")
+
+
 def test_what_others_own_is_theirs_to_note(own: Own) -> None:
     own.group.offsets[A] = (5, "id")
     own.attempts.begin(own.group, own.group.start(A, end=9))
@@ -161,6 +196,18 @@ def test_of_a_long_backlog_only_what_may_have_been_open_counts(own: Own) -> None
     assert own.isolation.is_on
     own.attempts.look({A: 105})
     assert not own.isolation.is_on
+
+
+def test_that_models_can_not_be_isolated_is_told_once(own: Own) -> None:
+    own.group.offsets[A] = (5, "id attempts=2")
+    own.isolation = Isolation(bad.make_absent, clock=own.clock)
+    own.attempts = own.another()
+    own.attempts.begin(own.group, own.group.start(A, end=9))
+    own.isolation.load(1, Path("model.onnx"), b"")
+    for _ in range(2):
+        own.attempts.look({})
+    assert own.told == [EventKind.MODELS_ISOLATED, EventKind.ISOLATION_FAILED]
+    assert "models can't be isolated, and run in the worker: no such GPU;" in own.texts[-1]
 
 
 def test_isolation_lasts_a_while_behind_a_crash(own: Own) -> None:

@@ -30,6 +30,16 @@ def test_it_ends_a_worker_that_makes_no_progress_and_tells_how_long() -> None:
     guard.close()
 
 
+def test_it_says_last_words_before_it_ends() -> None:
+    clock, told = Clock(), Queue[float]()
+    health = Health(clock)
+    health.loaded()
+    clock.now_s = STALLED_AFTER_S + 40
+    guard = StallGuard(health, 10.0, lambda: told.put(0.0), tick_s=0.001, end=told.put)
+    assert [told.get(timeout=60) for _ in range(2)] == [0.0, STALLED_AFTER_S + 40]
+    guard.close()
+
+
 def test_it_ends_none_that_makes_progress_or_loads_or_was_stopped_for_a_while() -> None:
     clock, told = Clock(), Queue[float]()
     health = Health(clock)

@@ -117,6 +117,10 @@ def test_a_broker_that_is_silent_makes_not_ready_and_stays_alive() -> None:
         stage.look_after(10)
         assert stage.health.healthy()[0]
     assert stage.health.ready() == (False, "Kafka has not answered for 195 s")
+    stage.view.mark = SilentBrokerError("its certificate is not trusted")
+    stage.look_after(10)
+    line = "Kafka has not answered for 205 s: its certificate is not trusted"
+    assert stage.health.ready() == (False, line)
     stage.view.mark = Marks(0, 10, 10)
     stage.look_after(STALLED_AFTER_S - 1)
     assert stage.health.ready()[0]
