@@ -19,9 +19,10 @@ from torch import nn
 
 from ounce_exporters.ladder.recipe import Inputs
 from ounce_exporters.own.answers import Session
-from ounce_exporters.own.conversion import convert_array, convert_columns
+from ounce_exporters.own.composites import is_hard_vote, vote_shares
+from ounce_exporters.own.conversion import HISTOGRAMS, convert_array, convert_columns
 from ounce_exporters.own.letter_case import with_common_locale
-from ounce_exporters.own.text_gaps import gap_of, knows_booleans, with_empty_texts
+from ounce_exporters.own.text_gaps import gap_of, knows_booleans, steps_of, with_empty_texts
 from ounce_exporters.own.wrapping import Foreign
 from ounce_exporters.training import neural
 from ounce_exporters.training.classical import few_threads
@@ -51,7 +52,8 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         raise ExportError(
             f"this {type(model).__name__} answers several questions at once: a task asks one"
         )
-    if is_classifier(model) and not any(hasattr(model, answer) for answer in _ANSWERS):
+    votes = is_hard_vote(_last(model))
+    if is_classifier(model) and not votes and not any(hasattr(model, a) for a in _ANSWERS):
         raise ExportError(
             f"this {type(model).__name__} gives neither probabilities nor scores, but labels alone"
         )
@@ -146,11 +148,16 @@ def _check_number(dtype: torch.dtype, module: nn.Module) -> None:
         )
 
 
+def _last(model: Any) -> Any:
+    """The last step of a pipeline, or of the one inside it."""
+    while isinstance(model, Pipeline):
+        model = model.steps[-1][1]
+    return model
+
+
 def _check_scores(model: BaseEstimator) -> None:
     """Refuse scores of pairs of labels: three labels have three pairs, too."""
-    last: Any = model
-    while isinstance(last, Pipeline):
-        last = last.steps[-1][1]
+    last = _last(model)
     of_pairs = getattr(last, "decision_function_shape", None) == "ovo" and len(last.classes_) > 2
     if of_pairs and not hasattr(last, "predict_proba"):
         raise ExportError(
@@ -191,6 +198,7 @@ def _rows(model: Any, task: TaskSpec, inputs: Inputs, names: Places | None, gap:
         tensor = _numbers(model, task)
         return inputs[tensor.name].reshape(-1, tensor.size)
     n = len(next(iter(inputs.values())))
+    boosted = any(isinstance(step, HISTOGRAMS) for step in steps_of(model))
     columns: dict[str, Any] = {}
     for name, place in names.items():
         if place is None:  # no step reads it
@@ -201,8 +209,20 @@ def _rows(model: Any, task: TaskSpec, inputs: Inputs, names: Places | None, gap:
             if values.dtype == object:  # left to itself, pandas makes NaN of None
                 columns[name] = pd.Series(np.where(values == "", gap, values), dtype=object)
             else:
-                columns[name] = values + np.float64(offset) if offset else values
+                columns[name] = (
+                    values + np.float64(offset) if offset else _as_given(values, boosted)
+                )
     return pd.DataFrame(columns)
+
+
+def _as_given(values: NDArray[Any], boosted: bool) -> NDArray[np.float64]:
+    """The shortest decimals that are rounded to these: 0.1, as the table's file has it.
+
+    Boosting by histograms may have learned a threshold of 0.1, or of what 0.1 is as float32. The
+    lesser of both is at or below either.
+    """
+    decimals = np.asarray(values, np.float32).astype(np.str_).astype(np.float64)
+    return np.minimum(decimals, values.astype(np.float64)) if boosted else decimals
 
 
 def _answer(model: Any, rows: Any) -> NDArray[Any]:
@@ -211,6 +231,8 @@ def _answer(model: Any, rows: Any) -> NDArray[Any]:
         return np.asarray(model.predict(rows))
     if hasattr(model, "predict_proba"):
         return np.asarray(model.predict_proba(rows))
+    if is_hard_vote(voters := _last(model)):
+        return vote_shares(voters, model.transform(rows))
     scores = np.asarray(model.decision_function(rows))
     return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
 

@@ -23,7 +23,7 @@ class _EmptyText(float):
 
 def gap_of(model: BaseEstimator) -> Any:
     """What a model has learned for a missing text, such as NaN; the empty text if nothing."""
-    for step in _steps(model):
+    for step in steps_of(model):
         if isinstance(step, SimpleImputer) and _fills_texts(step):
             return step.missing_values
         if isinstance(step, _ENCODERS):
@@ -37,7 +37,7 @@ def knows_booleans(model: BaseEstimator) -> bool:
     """Whether an encoder has learned booleans, which are texts in a task."""
     return any(
         isinstance(category, bool | np.bool_)
-        for step in _steps(model)
+        for step in steps_of(model)
         if isinstance(step, _ENCODERS)
         for categories in step.categories_
         for category in categories
@@ -51,7 +51,7 @@ def with_empty_texts(model: BaseEstimator) -> BaseEstimator:
         model: has learned of gaps as a frame has them. It stays as it is.
     """
     result = copy.deepcopy(model)
-    for step in _steps(result):
+    for step in steps_of(result):
         if isinstance(step, SimpleImputer) and _fills_texts(step):
             step.missing_values = ""
         elif isinstance(step, _ENCODERS) and any(len(_gaps(c)) for c in step.categories_):
@@ -99,7 +99,7 @@ def _gaps(categories: NDArray[Any]) -> NDArray[np.int64]:
     return np.flatnonzero(isna(categories))
 
 
-def _steps(value: Any, seen: set[int] | None = None) -> Iterator[BaseEstimator]:
+def steps_of(value: Any, seen: set[int] | None = None) -> Iterator[BaseEstimator]:
     """Every fitted estimator inside a model."""
     seen = set() if seen is None else seen
     if id(value) in seen:
@@ -116,7 +116,7 @@ def _steps(value: Any, seen: set[int] | None = None) -> Iterator[BaseEstimator]:
     else:
         return
     for part in parts:
-        yield from _steps(part, seen)
+        yield from steps_of(part, seen)
 
 
 def _is_fitted(step: BaseEstimator) -> bool:
