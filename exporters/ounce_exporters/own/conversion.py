@@ -37,6 +37,10 @@ _OPSET = {"": STEPS_OPSET, "ai.onnx.ml": 3}
 HISTOGRAMS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 """Boosting that compares doubles."""
 _NO_CONVERTER = re.compile(r"Unable to find a shape calculator for type '<class '[\w.]*?(\w+)'>'")
+_TEXTS = (
+    "some columns hold texts in the table: encode these, as with OneHotEncoder, or write them as "
+    "numbers"
+)
 _TEXT_FOR_NUMBER = re.compile(
     r"got an input \S+ with a wrong type <class '[\w.]*StringTensorType'>"
 )
@@ -117,6 +121,8 @@ def _convert(model: BaseEstimator, types: Types, raw: bool = False) -> onnx.Mode
         # skl2onnx has an option for pipelines of classifiers that it refuses for these.
         first = _to_graph(_pipeline(before), types)
         return chain(first, _to_graph(last, [("features", _features(last.n_features_in_))]))
+    if not before and is_tree_ensemble(last) and len(types) > 1:
+        raise ExportError(f"{type(last).__name__} takes numbers: {_TEXTS}")
     if not is_tree_ensemble(last):
         return _to_graph(_pipeline([*before, last]) if before else last, types, raw)
     ensemble = _for_decimals(last, read_ensemble(last))
@@ -217,10 +223,7 @@ def _to_graph(model: Any, types: Types, raw: bool = False) -> onnx.ModelProto:
         absent = _NO_CONVERTER.search(reason)
         reason = f"it has no converter for {absent[1]}" if absent else reason
         if _TEXT_FOR_NUMBER.search(reason):
-            reason = (
-                "a step takes numbers from columns that hold texts in a table, as of True and "
-                "False: encode these, or write them as 1 and 0"
-            )
+            reason = f"a step takes numbers: {_TEXTS}"
         raise ExportError(f"skl2onnx can't convert this {type(model).__name__}: {reason}") from e
     # skl2onnx writes `_` for what is no letter of a name, and numbers what else has the name
     # `label`; the inputs stand in their order.

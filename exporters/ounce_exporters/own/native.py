@@ -1,5 +1,7 @@
 """Fitted scikit-learn models and torch modules as graphs, beside their own answers."""
 
+import copy
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,13 @@ from ounce_exporters.own.answers import Session
 from ounce_exporters.own.composites import is_hard_vote, vote_shares
 from ounce_exporters.own.conversion import HISTOGRAMS, convert_array, convert_columns
 from ounce_exporters.own.letter_case import with_common_locale
-from ounce_exporters.own.text_gaps import gap_of, knows_booleans, steps_of, with_empty_texts
+from ounce_exporters.own.text_gaps import gap_of, steps_of, with_empty_texts
+from ounce_exporters.own.truths import (
+    Spelling,
+    encoded,
+    spellings_of,
+    with_truths_as_texts,
+)
 from ounce_exporters.own.wrapping import Foreign
 from ounce_exporters.training import neural
 from ounce_exporters.training.classical import few_threads
@@ -58,18 +66,16 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
             f"this {type(model).__name__} gives neither probabilities nor scores, but labels alone"
         )
     _check_scores(model)
-    if knows_booleans(model):
-        raise ExportError(
-            "an encoder of it has learned True and False, which are texts in a table: fit it on "
-            "texts, as frame[column].astype(str) gives them"
-        )
     columns = getattr(model, "feature_names_in_", None)
     names = None if columns is None else _places(task, list(columns))
+    truths = spellings_of(task, names or ())
+    learned = encoded(model, truths)
+    truths = {name: how for name, how in truths.items() if learned.get(name, True)}
 
     gap = gap_of(model)
 
     def native(inputs: Inputs) -> NDArray[Any]:
-        rows = _rows(model, task, inputs, names, gap)
+        rows = _rows(model, task, inputs, names, gap, truths)
         try:
             with few_threads(len(rows)):
                 return _answer(model, rows)
@@ -84,8 +90,10 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         tensor = _numbers(model, task)
         graph = convert_array(model, tensor.name, tensor.size)
     else:
-        of_texts = {name for name, place in names.items() if place and place[0] in texts}
-        given = model if isinstance(gap, str) else with_empty_texts(model)
+        numbers = truths.keys() - learned.keys()
+        of_texts = {n for n, place in names.items() if place and place[0] in texts} - numbers
+        given = with_truths_as_texts(model, truths) if truths.keys() & learned.keys() else model
+        given = given if isinstance(gap, str) else with_empty_texts(given)
         graph = convert_columns(given, list(names), of_texts)
         _check_columns(graph, task, names)
     graph = with_common_locale(graph)
@@ -113,13 +121,21 @@ def from_torch(module: nn.Module, task: TaskSpec) -> Foreign:
         module = module.module
     module = module.eval()
     _check_numbers(module)
+    example = torch.zeros(2, *tensor.shape)
     try:
         with torch.inference_mode():
-            answer = module(torch.zeros(2, *tensor.shape))
+            try:
+                answer = module(example)
+            except RuntimeError:
+                if not _is_half(module):
+                    raise
+                module = copy.deepcopy(module).float()  # on CPUs it is quicker, too
+                answer = module(example)
     except Exception as e:  # whatever the module itself raises for such an input
         raise ExportError(
             f"{type(module).__name__} fails on an input of shape [n, "
-            f"{', '.join(map(str, tensor.shape))}]: {' '.join(str(e).split())[:300]}"
+            f"{', '.join(map(str, tensor.shape))}]: {' '.join(str(e).split())[:300]}; wrap it in a "
+            "module that takes these numbers, or add an ONNX file whose inputs are named as columns"
         ) from e
     if not isinstance(answer, torch.Tensor):
         raise ExportError(
@@ -127,12 +143,16 @@ def from_torch(module: nn.Module, task: TaskSpec) -> Foreign:
             "that answers with one tensor, of logits or of values"
         )
     _check_number(answer.dtype, module)
-    return Foreign(
-        neural.export(module, tensor),
-        f"own torch module {type(module).__name__}",
-        lambda inputs: neural.run(module, inputs[tensor.name]),
-        "neural",
-    )
+    graph, what = neural.export(module, tensor), f"own torch module {type(module).__name__}"
+    if any(weight.dtype == torch.float16 for weight in module.parameters()):
+        return Foreign(graph, what, family="neural")  # the graph rounds elsewhere than PyTorch
+    return Foreign(graph, what, lambda inputs: neural.run(module, inputs[tensor.name]), "neural")
+
+
+def _is_half(module: nn.Module) -> bool:
+    """Whether all its weights are float16."""
+    kinds = {weight.dtype for weight in module.parameters()}
+    return kinds == {torch.float16}
 
 
 def _check_numbers(module: nn.Module) -> None:
@@ -193,7 +213,14 @@ def _numbers(model: Any, task: TaskSpec) -> TensorSpec:
     )
 
 
-def _rows(model: Any, task: TaskSpec, inputs: Inputs, names: Places | None, gap: Any) -> Any:
+def _rows(
+    model: Any,
+    task: TaskSpec,
+    inputs: Inputs,
+    names: Places | None,
+    gap: Any,
+    truths: Mapping[str, Spelling],
+) -> Any:
     if names is None:
         tensor = _numbers(model, task)
         return inputs[tensor.name].reshape(-1, tensor.size)
@@ -206,13 +233,24 @@ def _rows(model: Any, task: TaskSpec, inputs: Inputs, names: Places | None, gap:
         else:
             tensor_name, i, offset = place
             values = inputs[tensor_name][:, i]
-            if values.dtype == object:  # left to itself, pandas makes NaN of None
+            if name in truths:
+                columns[name] = _booleans(values, truths[name], gap)
+            elif values.dtype == object:  # left to itself, pandas makes NaN of None
                 columns[name] = pd.Series(np.where(values == "", gap, values), dtype=object)
             else:
                 columns[name] = (
                     values + np.float64(offset) if offset else _as_given(values, boosted)
                 )
     return pd.DataFrame(columns)
+
+
+def _booleans(texts: NDArray[Any], how: Spelling, gap: Any) -> Any:
+    """True and False as a frame has them: booleans, or objects where others are among them."""
+    numbers = how.numbers(texts)
+    if not np.isnan(numbers).any():
+        return numbers == 1
+    others = np.where(texts == "", gap if not isinstance(gap, str) else np.nan, texts)
+    return pd.Series(np.where(np.isnan(numbers), others, numbers == 1), dtype=object)
 
 
 def _as_given(values: NDArray[Any], boosted: bool) -> NDArray[np.float64]:

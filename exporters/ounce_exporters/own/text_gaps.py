@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
-_ENCODERS = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
+ENCODERS = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
+"""Steps that know categories."""
 
 
 class _EmptyText(float):
@@ -26,22 +27,11 @@ def gap_of(model: BaseEstimator) -> Any:
     for step in steps_of(model):
         if isinstance(step, SimpleImputer) and _fills_texts(step):
             return step.missing_values
-        if isinstance(step, _ENCODERS):
+        if isinstance(step, ENCODERS):
             for categories in step.categories_:
                 if len(gaps := _gaps(categories)):
                     return categories[gaps[0]]
     return ""
-
-
-def knows_booleans(model: BaseEstimator) -> bool:
-    """Whether an encoder has learned booleans, which are texts in a task."""
-    return any(
-        isinstance(category, bool | np.bool_)
-        for step in steps_of(model)
-        if isinstance(step, _ENCODERS)
-        for categories in step.categories_
-        for category in categories
-    )
 
 
 def with_empty_texts(model: BaseEstimator) -> BaseEstimator:
@@ -54,7 +44,7 @@ def with_empty_texts(model: BaseEstimator) -> BaseEstimator:
     for step in steps_of(result):
         if isinstance(step, SimpleImputer) and _fills_texts(step):
             step.missing_values = ""
-        elif isinstance(step, _ENCODERS) and any(len(_gaps(c)) for c in step.categories_):
+        elif isinstance(step, ENCODERS) and any(len(_gaps(c)) for c in step.categories_):
             _take_empty(step)
     return result
 
