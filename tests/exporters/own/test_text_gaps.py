@@ -147,5 +147,8 @@ def test_a_step_that_takes_numbers_of_texts_is_refused() -> None:
     rows = frame(np.nan).assign(site=True)
     columns = make_column_transformer((StandardScaler(), ["warm", "site"]))
     model = make_pipeline(columns, LogisticRegression()).fit(rows, rows["warm"] > 0)
-    with pytest.raises(ExportError, match="a step takes numbers: some columns hold texts in the table: encode these"):
+    with pytest.raises(
+        ExportError,
+        match="a step takes numbers: some columns hold texts in the table: encode these",
+    ):
         from_sklearn(model, TASK)

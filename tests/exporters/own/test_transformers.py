@@ -95,4 +95,4 @@ def test_a_step_that_has_no_graph_is_refused(what: str) -> None:
     step, says = REFUSED[what]
     model = make_pipeline(step, Ridge()).fit(TEXTS, COUNT)
     with pytest.raises(ExportError, match=says):
-        convert_columns(model, list(TEXTS), ["site"])
+        convert_columns(model, ["site", "hour"], ["site"])
