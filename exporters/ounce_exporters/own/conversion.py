@@ -17,7 +17,7 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
+from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV, SGDClassifier
 from sklearn.model_selection._classification_threshold import BaseThresholdClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.semi_supervised import SelfTrainingClassifier
@@ -27,6 +27,7 @@ from ounce_exporters.export.graphs import chain, normalize, rename_input, withou
 from ounce_exporters.export.names import rename
 from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
 from ounce_exporters.export.trees import Ensemble, emit
+from ounce_exporters.own.boosted_texts import knows_texts, take_apart
 from ounce_exporters.own.composites import composed, is_composite, one_hot
 from ounce_exporters.own.labels import without_zipmaps
 from ounce_exporters.own.operators import FEATURES, STEPS_OPSET, Operators
@@ -62,7 +63,7 @@ def convert_array(model: BaseEstimator, name: str, width: int) -> onnx.ModelProt
     Raises:
         ExportError: skl2onnx can't convert it.
     """
-    return normalize(_convert(model, [(name, FloatTensorType([None, width]))]))
+    return normalize(_answering(model, [(name, FloatTensorType([None, width]))]))
 
 
 def convert_columns(
@@ -81,10 +82,20 @@ def convert_columns(
     types = [(n, (StringTensorType if n in texts else FloatTensorType)([None, 1])) for n in names]
     parts = [model, *model.get_params(deep=True).values()]
     if texts or any(isinstance(part, ColumnTransformer) for part in parts):
-        return normalize(_convert(model, types))
+        return normalize(_answering(model, types))
     # Nothing picks columns by name, and most converters take one input.
     joined = _convert(_as_they_are(names), types)
-    return normalize(chain(joined, _convert(model, [("features", _features(len(names)))])))
+    return normalize(chain(joined, _answering(model, [("features", _features(len(names)))])))
+
+
+def cuts_probabilities(estimator: Any) -> bool:
+    """Whether an estimator's probabilities are cut at 0 and 1, so that many labels share one: then
+    its scores say more, and they alone name the label that it predicts."""
+    return isinstance(estimator, SGDClassifier) and estimator.loss == "modified_huber"
+
+
+def _answering(model: BaseEstimator, types: Types) -> onnx.ModelProto:
+    return _convert(model, types, raw=cuts_probabilities(_flat([model])[-1]))
 
 
 def _features(width: int) -> Any:
@@ -121,6 +132,8 @@ def _convert(model: BaseEstimator, types: Types, raw: bool = False) -> onnx.Mode
         # skl2onnx has an option for pipelines of classifiers that it refuses for these.
         first = _to_graph(_pipeline(before), types)
         return chain(first, _to_graph(last, [("features", _features(last.n_features_in_))]))
+    if not before and isinstance(last, HISTOGRAMS) and knows_texts(last):
+        before, last = take_apart(last)
     if not before and is_tree_ensemble(last) and len(types) > 1:
         raise ExportError(f"{type(last).__name__} takes numbers: {_TEXTS}")
     if not is_tree_ensemble(last):

@@ -1,30 +1,32 @@
-"""Fitted scikit-learn models and torch modules as graphs, beside their own answers."""
+"""Fitted scikit-learn models as graphs, beside their own answers."""
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import onnx
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from ounce_schemas.cells import as_text
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.wording import counted
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
+from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
 from ounce_exporters.ladder.recipe import Inputs
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.composites import is_hard_vote, vote_shares
-from ounce_exporters.own.conversion import HISTOGRAMS, convert_array, convert_columns
+from ounce_exporters.own.conversion import (
+    HISTOGRAMS,
+    convert_array,
+    convert_columns,
+    cuts_probabilities,
+)
 from ounce_exporters.own.letter_case import with_common_locale
-from ounce_exporters.own.text_gaps import gap_of, steps_of, with_empty_texts
+from ounce_exporters.own.text_gaps import gap_of, steps_of, with_empty_texts, with_known_forms
 from ounce_exporters.own.truths import (
     Spelling,
     encoded,
@@ -32,7 +34,6 @@ from ounce_exporters.own.truths import (
     with_truths_as_texts,
 )
 from ounce_exporters.own.wrapping import Foreign
-from ounce_exporters.training import neural
 from ounce_exporters.training.classical import few_threads
 
 _ANSWERS = "predict_proba", "decision_function"
@@ -56,6 +57,12 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
             "estimator with the best parameters"
         )
     model = getattr(model, "best_estimator_", model)  # of a search
+    if not is_classifier(model) and not is_regressor(model):
+        raise ExportError(
+            f"this {type(_last(model)).__name__} predicts no target: a classifier or a regressor "
+            "can join; strange rows and groups have tasks of their own (--kind anomaly, --kind "
+            "clusters), whose models `ounce train` makes"
+        )
     if is_classifier(model) and not isinstance(getattr(model, "classes_", None), np.ndarray):
         raise ExportError(
             f"this {type(model).__name__} answers several questions at once: a task asks one"
@@ -85,17 +92,23 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
                 f"{' '.join(str(e).split())[:300]}"
             ) from e
 
+    known = with_known_forms(model)
     texts = {tensor.name for tensor in task.inputs if tensor.datatype == "BYTES"}
     if names is None:
         tensor = _numbers(model, task)
-        graph = convert_array(model, tensor.name, tensor.size)
+        graph = convert_array(known, tensor.name, tensor.size)
     else:
         numbers = truths.keys() - learned.keys()
         of_texts = {n for n, place in names.items() if place and place[0] in texts} - numbers
-        given = with_truths_as_texts(model, truths) if truths.keys() & learned.keys() else model
+        given = with_truths_as_texts(known, truths) if truths.keys() & learned.keys() else known
         given = given if isinstance(gap, str) else with_empty_texts(given)
-        graph = convert_columns(given, list(names), of_texts)
-        _check_columns(graph, task, names)
+        try:
+            graph = convert_columns(given, list(names), of_texts)
+        except ExportError:
+            if not any(isinstance(step, ColumnTransformer) for step in steps_of(model)):
+                _check_columns(list(names), task, names)  # all are read
+            raise
+        _check_columns([port.name for port in graph.graph.input], task, names)
     graph = with_common_locale(graph)
     try:
         Session(graph)
@@ -103,69 +116,6 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         raise ExportError(f"skl2onnx makes of this {_describe(model)} what fails: {e}") from e
     classes = tuple(as_text(c) for c in model.classes_.tolist()) if is_classifier(model) else ()
     return Foreign(graph, f"own {_describe(model)}", native, "classical", classes)
-
-
-def from_torch(module: nn.Module, task: TaskSpec) -> Foreign:
-    """A trained module that answers the task's one input of numbers with logits, or with a value.
-
-    Raises:
-        ExportError: the task has other inputs, or PyTorch can't export it.
-    """
-    if not task.accepts_raw or task.image is not None:
-        what = "texts" if task.image is None else "images"
-        raise ExportError(
-            f"task {task.name!r} has {what} among its inputs, which a torch module can't read"
-        )
-    (tensor,) = task.inputs
-    if isinstance(module, nn.DataParallel):
-        module = module.module
-    module = module.eval()
-    _check_numbers(module)
-    example = torch.zeros(2, *tensor.shape)
-    try:
-        with torch.inference_mode():
-            try:
-                answer = module(example)
-            except RuntimeError:
-                if not _is_half(module):
-                    raise
-                module = copy.deepcopy(module).float()  # on CPUs it is quicker, too
-                answer = module(example)
-    except Exception as e:  # whatever the module itself raises for such an input
-        raise ExportError(
-            f"{type(module).__name__} fails on an input of shape [n, "
-            f"{', '.join(map(str, tensor.shape))}]: {' '.join(str(e).split())[:300]}; wrap it in a "
-            "module that takes these numbers, or add an ONNX file whose inputs are named as columns"
-        ) from e
-    if not isinstance(answer, torch.Tensor):
-        raise ExportError(
-            f"{type(module).__name__} answers with a {type(answer).__name__}: wrap it in a module "
-            "that answers with one tensor, of logits or of values"
-        )
-    _check_number(answer.dtype, module)
-    graph, what = neural.export(module, tensor), f"own torch module {type(module).__name__}"
-    if any(weight.dtype == torch.float16 for weight in module.parameters()):
-        return Foreign(graph, what, family="neural")  # the graph rounds elsewhere than PyTorch
-    return Foreign(graph, what, lambda inputs: neural.run(module, inputs[tensor.name]), "neural")
-
-
-def _is_half(module: nn.Module) -> bool:
-    """Whether all its weights are float16."""
-    kinds = {weight.dtype for weight in module.parameters()}
-    return kinds == {torch.float16}
-
-
-def _check_numbers(module: nn.Module) -> None:
-    for tensor in (*module.parameters(), *module.buffers()):
-        _check_number(tensor.dtype, module)
-
-
-def _check_number(dtype: torch.dtype, module: nn.Module) -> None:
-    if dtype == torch.bfloat16:
-        raise ExportError(
-            f"{type(module).__name__} computes in bfloat16, which ONNX Runtime does not on CPUs: "
-            "add module.float()"
-        )
 
 
 def _last(model: Any) -> Any:
@@ -267,7 +217,7 @@ def _answer(model: Any, rows: Any) -> NDArray[Any]:
     """What `wrap` reads as the graph's answer."""
     if not is_classifier(model):
         return np.asarray(model.predict(rows))
-    if hasattr(model, "predict_proba"):
+    if hasattr(model, "predict_proba") and not cuts_probabilities(_last(model)):
         return np.asarray(model.predict_proba(rows))
     if is_hard_vote(voters := _last(model)):
         return vote_shares(voters, model.transform(rows))
@@ -275,14 +225,15 @@ def _answer(model: Any, rows: Any) -> NDArray[Any]:
     return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
 
 
-def _check_columns(graph: onnx.ModelProto, task: TaskSpec, names: Places) -> None:
+def _check_columns(read: list[str], task: TaskSpec, names: Places) -> None:
     """Refuse a model that reads a column which the task lacks."""
-    absent = [port.name for port in graph.graph.input if names[port.name] is None]
+    absent = [name for name in read if names[name] is None]
     if absent:
         columns = [name for tensor in task.inputs for name in tensor.columns or ()]
         raise ExportError(
             f"it needs the columns {', '.join(map(repr, absent[:5]))}, and task {task.name!r} has "
-            f"{', '.join(map(repr, columns[:20]))}"
+            f"{', '.join(map(repr, columns[:20]))}: fit it on these alone (columns of one value "
+            "and those that number the rows are left out of a task)"
         )
 
 

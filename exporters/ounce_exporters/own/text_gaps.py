@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pandas import isna
 from sklearn.base import BaseEstimator
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
+from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 ENCODERS = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
 """Steps that know categories."""
@@ -47,6 +47,32 @@ def with_empty_texts(model: BaseEstimator) -> BaseEstimator:
         elif isinstance(step, ENCODERS) and any(len(_gaps(c)) for c in step.categories_):
             _take_empty(step)
     return result
+
+
+def with_known_forms(model: BaseEstimator) -> BaseEstimator:
+    """A fitted model with the same answers whose steps skl2onnx knows.
+
+    Args:
+        model: stays as it is.
+    """
+    if not any(map(_known_form, steps_of(model))):
+        return model
+    result = copy.deepcopy(model)
+    for step in steps_of(result):
+        for name, value in _known_form(step).items():
+            setattr(step, name, value)
+    return result
+
+
+def _known_form(step: BaseEstimator) -> dict[str, Any]:
+    """Options that change nothing but the type of an answer."""
+    if isinstance(step, KBinsDiscretizer) and step.encode == "onehot":
+        return {"encode": "onehot-dense"}  # not as a sparse matrix
+    if isinstance(step, OneHotEncoder) and step.handle_unknown == "infrequent_if_exist":
+        rare = getattr(step, "infrequent_categories_", None) or []
+        if all(of_one is None for of_one in rare):
+            return {"handle_unknown": "ignore"}
+    return {}
 
 
 def _take_empty(encoder: Any) -> None:

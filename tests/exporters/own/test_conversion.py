@@ -9,11 +9,13 @@ import torch
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 from ounce_exporters.own.conversion import convert_columns
-from ounce_exporters.own.native import from_sklearn, from_torch
+from ounce_exporters.own.native import from_sklearn
+from ounce_exporters.own.torch_modules import from_torch
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskKind, TaskSpec, TensorSpec
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+from sklearn.ensemble import IsolationForest
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import KNNImputer
 from sklearn.kernel_approximation import PolynomialCountSketch
@@ -23,6 +25,7 @@ from sklearn.linear_model import (
     Ridge,
     RidgeClassifier,
     RidgeClassifierCV,
+    SGDClassifier,
 )
 from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OutputCodeClassifier
@@ -31,12 +34,13 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
+    KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
-    OneHotEncoder,
     PolynomialFeatures,
     PowerTransformer,
     RobustScaler,
+    SplineTransformer,
     StandardScaler,
 )
 from sklearn.svm import SVC, LinearSVC
@@ -147,6 +151,31 @@ def test_a_target_that_can_not_be_turned_back_is_refused(
         outputs(model.fit(FRAME, WATTS))
 
 
+def test_probabilities_that_are_cut_give_way_to_scores() -> None:
+    """Of several labels whose probability is 1, the scores alone name the one that is predicted."""
+    model = make_pipeline(
+        StandardScaler(), SGDClassifier(loss="modified_huber", alpha=1e-5, random_state=0)
+    )
+    model.fit(FRAME, TABLE["busy"])
+    wanted = model.decision_function(FRAME)
+    foreign = from_sklearn(model, task())
+    feeds = {name: FRAME[[name]].to_numpy(np.float32) for name in NAMES}
+    session = InferenceSession(foreign.graph.SerializeToString())
+    np.testing.assert_allclose(session.run(None, feeds)[-1], wanted, rtol=1e-3, atol=1e-2)
+    assert foreign.native is not None
+    rows = FRAME[["warm", "wet"]].to_numpy(np.float32)
+    np.testing.assert_allclose(foreign.native({"input": rows}), wanted, rtol=1e-3, atol=1e-2)
+
+
+def test_bins_that_are_sparse_are_converted() -> None:
+    model = make_pipeline(KBinsDiscretizer(quantile_method="linear"), LogisticRegression())
+    model.fit(FRAME, HOT)
+    foreign = from_sklearn(model, task())
+    feeds = {name: FRAME[[name]].to_numpy(np.float32) for name in NAMES}
+    session = InferenceSession(foreign.graph.SerializeToString())
+    np.testing.assert_allclose(session.run(None, feeds)[-1], model.predict_proba(FRAME), atol=1e-4)
+
+
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "no converter": (
         lambda: make_pipeline(PolynomialCountSketch(), DecisionTreeClassifier()).fit(
@@ -181,9 +210,15 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         ),
         "SVC gives scores of pairs of labels",
     ),
-    "booleans": (
-        lambda: make_pipeline(OneHotEncoder(), LogisticRegression()).fit(FRAME > 30, HOT),
-        r"learned True and False, which are texts in a table: fit it on texts, as frame\[column\]",
+    "no target": (
+        lambda: make_pipeline(StandardScaler(), IsolationForest(n_estimators=4)).fit(FRAME),
+        "IsolationForest predicts no target: a classifier or a regressor can join; strange rows",
+    ),
+    "a column that the task lacks": (
+        lambda: make_pipeline(SplineTransformer(extrapolation="linear"), LinearSVC()).fit(
+            FRAME.assign(one=1.5), HOT
+        ),
+        "needs the columns 'one', and task 't' has 'warm', 'wet': fit it on these alone",
     ),
     "two questions": (
         lambda: MultiOutputClassifier(LogisticRegression()).fit(

@@ -9,7 +9,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.half_precision import with_floats
-from ounce_exporters.own.native import from_torch
+from ounce_exporters.own.torch_modules import from_torch
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 TASK = TaskSpec(

@@ -116,6 +116,29 @@ def test_an_empty_text_is_the_gap_that_a_model_has_learned(what: str) -> None:
     np.testing.assert_array_equal(model.predict_proba(rows), expected)  # it stays as it was
 
 
+@pytest.mark.parametrize("gap", [np.nan, None])
+def test_boosting_of_categories_of_a_frame_answers_as_it_does(gap: object) -> None:
+    """As `HistGradientBoostingClassifier(categorical_features="from_dtype")` learns of a frame."""
+    rows = frame(gap)[["warm", "site", "floor", "shift"]]
+    known = rows.astype({"site": "category", "shift": "category"})
+    truth = np.where(rows["site"].isna() | (rows["warm"] > 1), "yes", "no")
+    model = HistGradientBoostingClassifier(max_iter=8, min_samples_leaf=5).fit(known, truth)
+    foreign = from_sklearn(model, TASK)
+    odd = pd.concat([rows, pd.DataFrame([[9.0, "mars", 1, "day"]], columns=rows.columns)])
+    texts = odd[TEXTS].where(odd[TEXTS].notna(), "").to_numpy(object)
+    numbers = odd[["warm", "floor"]].to_numpy(np.float32)
+    columns = {"warm": numbers[:, :1], "floor": numbers[:, 1:]}
+    columns |= {"site": texts[:, :1], "shift": texts[:, 1:]}
+    session = Session(foreign.graph)
+    feeds = {port.name: columns[port.name] for port in session.inputs}
+    (found,) = session.run(feeds, len(odd)).values()
+    wanted = model.predict_proba(odd)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert foreign.native is not None
+    native = foreign.native({"numbers": numbers, "texts": texts})
+    np.testing.assert_allclose(native, wanted, atol=1e-6)
+
+
 class Mine(Pipeline):
     """A class of somebody's own."""
 
