@@ -70,9 +70,9 @@ class TimeLimit:
     def allows(self, recipe: Recipe) -> bool:
         """Whether a model may begin. The first may, so that there is a ladder."""
         now = self._clock()
-        if self._limit_s is not None and self._begun_any:
-            if now - self._begun_s + self._to_take_s(recipe.effort) > self._limit_s:
-                return False
+        ends_s = now - self._begun_s + self._to_take_s(recipe.effort)
+        if self._limit_s is not None and self._begun_any and ends_s > self._limit_s:
+            return False
         self._begun_any = True
         self._model_begun_s = now
         return True

@@ -30,11 +30,11 @@ from ounce_exporters.export.trees import Ensemble, emit
 from ounce_exporters.own.boosted_texts import knows_texts, take_apart
 from ounce_exporters.own.composites import composed, is_composite, one_hot
 from ounce_exporters.own.labels import without_zipmaps
-from ounce_exporters.own.operators import FEATURES, STEPS_OPSET, Operators
+from ounce_exporters.own.operators import FEATURES, ML_OPSET, STEPS_OPSET, Operators
 from ounce_exporters.own.transformed_targets import turned_back
 from ounce_exporters.own.transformers import CONVERTERS, SHAPES
 
-_OPSET = {"": STEPS_OPSET, "ai.onnx.ml": 3}
+_OPSET = {"": STEPS_OPSET, "ai.onnx.ml": ML_OPSET}
 HISTOGRAMS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 """Boosting that compares doubles."""
 _NO_CONVERTER = re.compile(r"Unable to find a shape calculator for type '<class '[\w.]*?(\w+)'>'")

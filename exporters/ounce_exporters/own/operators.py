@@ -14,6 +14,7 @@ FEATURES = "features"
 """Name of the input of a graph that is made of operators alone."""
 _ANSWER = "answer"
 _END = 2**31 - 1
+ML_OPSET = 3
 STEPS_OPSET = 18
 """The latest that skl2onnx's converters are written for."""
 

@@ -68,10 +68,6 @@ def _known_form(step: BaseEstimator) -> dict[str, Any]:
     """Options that change nothing but the type of an answer."""
     if isinstance(step, KBinsDiscretizer) and step.encode == "onehot":
         return {"encode": "onehot-dense"}  # not as a sparse matrix
-    if isinstance(step, OneHotEncoder) and step.handle_unknown == "infrequent_if_exist":
-        rare = getattr(step, "infrequent_categories_", None) or []
-        if all(of_one is None for of_one in rare):
-            return {"handle_unknown": "ignore"}
     return {}
 
 

@@ -10,19 +10,16 @@ from onnx import TensorProto
 from ounce_schemas.errors import ExportError
 from scipy.interpolate import PPoly  # type: ignore[import-untyped]
 from skl2onnx.common._container import ModelComponentContainer
+from skl2onnx.common._registration import get_converter, get_shape_calculator
 from skl2onnx.common._topology import Operator, Scope
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from skl2onnx.helpers.integration import add_onnx_graph
-from skl2onnx.operator_converters.function_transformer import (
-    convert_sklearn_function_transformer,
-)
-from skl2onnx.shape_calculators.function_transformer import (
-    calculate_sklearn_function_transformer_output_shapes,
-)
+from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem, RBFSampler
-from sklearn.preprocessing import FunctionTransformer, SplineTransformer
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer
 
 from ounce_exporters.own.operators import FEATURES, Operators
+from ounce_exporters.own.rare_categories import counts_unknown, encode_rare
 from ounce_exporters.own.traced import traced
 
 
@@ -115,35 +112,62 @@ def _doubles(values: Any) -> NDArray[np.float64]:
     return np.ascontiguousarray(values, np.float64)
 
 
+def _with_gaps_marked(step: Any, width: int) -> onnx.ModelProto:
+    """What fills gaps of numbers, and beside it where the gaps were."""
+    made = Operators()
+    gaps = made.add("IsNaN", FEATURES)
+    filled = made.add("Where", gaps, _floats(step.statistics_)[None], FEATURES)
+    kept = np.flatnonzero(~np.isnan(step.statistics_.astype(np.float64)))
+    marks = made.add("Cast", made.columns(gaps, step.indicator_.features_), to=TensorProto.FLOAT)
+    return made.of_features(width, made.side_by_side([made.columns(filled, kept), marks]))
+
+
+def _floats(values: Any) -> NDArray[np.float32]:
+    return np.asarray(values, np.float32)
+
+
 _GRAPHS: dict[type, Callable[[Any, int], onnx.ModelProto]] = {
     FunctionTransformer: _function,
     Nystroem: _nystroem,
     RBFSampler: _random_features,
+    SimpleImputer: _with_gaps_marked,
     SplineTransformer: _splines,
 }
 """By the class of a step: its graph, by the number of columns that it reads."""
+_NARROWER: dict[type, Callable[[Any], bool]] = {
+    FunctionTransformer: lambda step: step.func is not None,
+    OneHotEncoder: counts_unknown,
+    SimpleImputer: lambda step: step.add_indicator and np.isnan(step.missing_values),
+}
+"""Of steps that skl2onnx converts, those that it does not, or not rightly."""
+
+
+def _is_ours(step: Any) -> bool:
+    narrower = _NARROWER.get(type(step))
+    return narrower is None or narrower(step)
 
 
 def _graph(operator: Operator) -> onnx.ModelProto:
     step = operator.raw_operator
+    if isinstance(step, OneHotEncoder):
+        return encode_rare(step, operator.inputs)
     if any(isinstance(given.type, StringTensorType) for given in operator.inputs):
-        if isinstance(step, FunctionTransformer) and step.func is not None:
+        if isinstance(step, FunctionTransformer):
             name = getattr(step.func, "__name__", type(step.func).__name__)
             raise ExportError(
                 f"the function {name!r} of a FunctionTransformer reads texts, which can't be "
                 "converted: put what it makes into the table as a column"
             )
-        raise ExportError(f"a {type(step).__name__} reads texts: give it numbers")
-    return _GRAPHS[type(step)](step, sum(given.type.shape[1] for given in operator.inputs))
-
-
-def _is_identity(step: Any) -> bool:
-    return isinstance(step, FunctionTransformer) and step.func is None
+        raise ExportError(f"a {type(step).__name__} of texts can't be converted: give it numbers")
+    if len(operator.inputs) > 1:
+        raise ExportError(f"a {type(step).__name__} reads a frame: put it into a ColumnTransformer")
+    (given,) = operator.inputs
+    return _GRAPHS[type(step)](step, given.type.shape[1])
 
 
 def _set_shape(operator: Operator) -> None:
-    if _is_identity(operator.raw_operator):
-        calculate_sklearn_function_transformer_output_shapes(operator)
+    if not _is_ours(operator.raw_operator):
+        get_shape_calculator(operator.type)(operator)
         return
     (output,) = onnx.shape_inference.infer_shapes(_graph(operator)).graph.output
     width = output.type.tensor_type.shape.dim[1].dim_value
@@ -151,13 +175,13 @@ def _set_shape(operator: Operator) -> None:
 
 
 def _convert(scope: Scope, operator: Operator, container: ModelComponentContainer) -> None:
-    if _is_identity(operator.raw_operator):  # also of texts
-        convert_sklearn_function_transformer(scope, operator, container)
+    if not _is_ours(operator.raw_operator):
+        get_converter(operator.type)(scope, operator, container)
         return
     add_onnx_graph(scope, operator, container, _graph(operator))
 
 
-CONVERTERS = dict.fromkeys(_GRAPHS, _convert)
+CONVERTERS = dict.fromkeys([*_GRAPHS, OneHotEncoder], _convert)
 """As skl2onnx takes them, by class."""
-SHAPES = dict.fromkeys(_GRAPHS, _set_shape)
+SHAPES = dict.fromkeys([*_GRAPHS, OneHotEncoder], _set_shape)
 """What says skl2onnx the shapes of their answers."""

@@ -76,6 +76,26 @@ MODELS: dict[str, tuple[Callable[[], Any], object]] = {
     "a category": (lambda: linear(OneHotEncoder()), np.nan),
     "None is a category": (lambda: linear(OneHotEncoder()), None),
     "a category among rare ones": (lambda: linear(OneHotEncoder(min_frequency=110)), np.nan),
+    "a rare category, as what is unknown": (
+        lambda: linear(OneHotEncoder(min_frequency=110, handle_unknown="infrequent_if_exist")),
+        np.nan,
+    ),
+    "rare ones behind what fills gaps": (
+        lambda: linear(
+            make_pipeline(
+                SimpleImputer(strategy="most_frequent"),
+                OneHotEncoder(max_categories=2, handle_unknown="infrequent_if_exist"),
+            )
+        ),
+        np.nan,
+    ),
+    "rare ones, the first left out": (
+        lambda: linear(
+            OneHotEncoder(max_categories=3, drop="first", handle_unknown="infrequent_if_exist")
+        ),
+        np.nan,
+    ),
+    "none is rare": (lambda: linear(OneHotEncoder(handle_unknown="infrequent_if_exist")), np.nan),
     "a category beside numbers": (mixed, np.nan),
     "a mean of the target": (lambda: linear(TargetEncoder(cv=2)), np.nan),
     "a number": (lambda: linear(numbered(unknown_value=-1, encoded_missing_value=-2)), np.nan),
@@ -137,6 +157,19 @@ def test_boosting_of_categories_of_a_frame_answers_as_it_does(gap: object) -> No
     assert foreign.native is not None
     native = foreign.native({"numbers": numbers, "texts": texts})
     np.testing.assert_allclose(native, wanted, atol=1e-6)
+
+
+def test_what_is_unknown_counts_as_rare() -> None:
+    rows = frame("none").assign(floor=lambda table: table["floor"] * 0.5)
+    encoder = OneHotEncoder(min_frequency=135, handle_unknown="infrequent_if_exist")
+    columns = make_column_transformer((encoder, ["site", "shift", "floor"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(rows, rows["warm"] > rows["floor"])
+    odd = pd.DataFrame([[0.0, "mars", "noon", 0.7], [0.0, "north", "day", 0.5]])
+    odd = pd.concat([rows, odd.set_axis(["warm", "site", "shift", "floor"], axis=1)])
+    texts, floor = odd[TEXTS].to_numpy(object), odd[["floor"]].to_numpy(np.float32)
+    feeds = {"site": texts[:, :1], "shift": texts[:, 1:], "floor": floor}
+    found = list(Session(from_sklearn(model, TASK).graph).run(feeds, len(odd)).values())[-1]
+    np.testing.assert_allclose(found, model.predict_proba(odd), atol=1e-5)
 
 
 class Mine(Pipeline):

@@ -11,6 +11,7 @@ from ounce_exporters.own.conversion import convert_columns
 from ounce_schemas.errors import ExportError
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
@@ -47,6 +48,9 @@ STEPS: dict[str, Callable[[], Any]] = {
     "a function": lambda: FunctionTransformer(lambda x: np.log1p(np.maximum(x, 0)), validate=True),
     "with an argument": lambda: FunctionTransformer(cubes, kw_args={"power": 2}),
     "nothing": FunctionTransformer,
+    "a function of two columns": lambda: make_column_transformer(
+        (FunctionTransformer(lambda x: x[:, [1]] - x[:, [0]], validate=True), NAMES)
+    ),
     "functions of columns": lambda: make_column_transformer(
         (FunctionTransformer(lambda x: np.sin(x / 24 * 2 * np.pi)), ["hour"]),
         remainder=FunctionTransformer(),
@@ -62,6 +66,14 @@ def test_a_step_answers_as_it_does(what: str) -> None:
     feeds = {port.name: feeds[port.name] for port in session.inputs}
     (found,) = session.run(feeds, len(BEYOND)).values()
     np.testing.assert_allclose(found.ravel(), model.predict(BEYOND), rtol=1e-4, atol=1e-3)
+
+
+def test_gaps_are_marked_beside_what_fills_them() -> None:
+    rows = FRAME.mask(RNG.random(FRAME.shape) < 0.2)
+    model = make_pipeline(SimpleImputer(add_indicator=True), Ridge()).fit(rows, COUNT)
+    feeds = {name: rows[[name]].to_numpy(np.float32) for name in NAMES}
+    (found,) = Session(convert_columns(model, NAMES, ())).run(feeds, len(rows)).values()
+    np.testing.assert_allclose(found.ravel(), model.predict(rows), rtol=1e-4)
 
 
 def test_boosting_of_decimals_splits_as_scikit_learn_does() -> None:
