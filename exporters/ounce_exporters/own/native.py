@@ -1,6 +1,6 @@
 """Fitted scikit-learn models as graphs, beside their own answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,13 @@ from ounce_exporters.own.conversion import (
     cuts_probabilities,
 )
 from ounce_exporters.own.letter_case import with_common_locale
-from ounce_exporters.own.text_gaps import gap_of, steps_of, with_empty_texts, with_known_forms
+from ounce_exporters.own.text_gaps import (
+    ENCODERS,
+    gap_of,
+    steps_of,
+    with_empty_texts,
+    with_known_forms,
+)
 from ounce_exporters.own.truths import (
     Spelling,
     encoded,
@@ -175,7 +181,7 @@ def _rows(
         tensor = _numbers(model, task)
         return inputs[tensor.name].reshape(-1, tensor.size)
     n = len(next(iter(inputs.values())))
-    boosted = any(isinstance(step, HISTOGRAMS) for step in steps_of(model))
+    steps = list(steps_of(model))
     columns: dict[str, Any] = {}
     for name, place in names.items():
         if place is None:  # no step reads it
@@ -188,9 +194,7 @@ def _rows(
             elif values.dtype == object:  # left to itself, pandas makes NaN of None
                 columns[name] = pd.Series(np.where(values == "", gap, values), dtype=object)
             else:
-                columns[name] = (
-                    values + np.float64(offset) if offset else _as_given(values, boosted)
-                )
+                columns[name] = values + np.float64(offset) if offset else _as_given(values, steps)
     return pd.DataFrame(columns)
 
 
@@ -203,14 +207,24 @@ def _booleans(texts: NDArray[Any], how: Spelling, gap: Any) -> Any:
     return pd.Series(np.where(np.isnan(numbers), others, numbers == 1), dtype=object)
 
 
-def _as_given(values: NDArray[Any], boosted: bool) -> NDArray[np.float64]:
-    """The shortest decimals that are rounded to these: 0.1, as the table's file has it.
+def _as_given(values: NDArray[Any], steps: Sequence[BaseEstimator]) -> NDArray[Any]:
+    """Numbers as a model has learned them where it compares them, or as a graph reads them.
 
-    Boosting by histograms may have learned a threshold of 0.1, or of what 0.1 is as float32. The
-    lesser of both is at or below either.
+    The shortest decimal that is rounded to a float32 is what the table's file has, such as 0.1:
+    so encoders know it. Boosting by histograms may have learned a threshold of 0.1, or of what
+    0.1 is as float32. The lesser of both is at or below either.
     """
+    boosted = any(isinstance(step, HISTOGRAMS) for step in steps)
+    if not boosted and not any(isinstance(s, ENCODERS) and _has_fractions(s) for s in steps):
+        return values
     decimals = np.asarray(values, np.float32).astype(np.str_).astype(np.float64)
     return np.minimum(decimals, values.astype(np.float64)) if boosted else decimals
+
+
+def _has_fractions(encoder: Any) -> bool:
+    """Whether it knows categories such as 0.1."""
+    numbers = [c for c in encoder.categories_ if c.dtype.kind == "f"]
+    return any((np.nan_to_num(c) != np.round(np.nan_to_num(c))).any() for c in numbers)
 
 
 def _answer(model: Any, rows: Any) -> NDArray[Any]:

@@ -172,6 +172,24 @@ def test_what_is_unknown_counts_as_rare() -> None:
     np.testing.assert_allclose(found, model.predict_proba(odd), atol=1e-5)
 
 
+def test_categories_that_are_decimals_are_known() -> None:
+    """A frame has 0.1 in double precision, and a task in float32."""
+    rows = frame(np.nan).assign(floor=lambda table: (table["floor"] + 1) / 10)
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="infrequent_if_exist"), ["floor"]), ("passthrough", ["warm"])
+    )
+    truth = (rows["warm"] > 0) ^ (rows["floor"] > 0.25)
+    model = make_pipeline(columns, LogisticRegression()).fit(rows, truth)
+    foreign = from_sklearn(model, TASK)
+    numbers = rows[["warm", "floor"]].to_numpy(np.float32)
+    feeds = {"warm": numbers[:, :1], "floor": numbers[:, 1:]}
+    (found,) = Session(foreign.graph).run(feeds, len(rows)).values()
+    np.testing.assert_allclose(found, model.predict_proba(rows), atol=1e-5)
+    assert foreign.native is not None
+    native = foreign.native({"numbers": numbers, "texts": rows[TEXTS].to_numpy(object)})
+    np.testing.assert_allclose(native, model.predict_proba(rows), atol=1e-6)
+
+
 class Mine(Pipeline):
     """A class of somebody's own."""
 
