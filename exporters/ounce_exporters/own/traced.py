@@ -1,6 +1,6 @@
 """A person's own function of whole columns, as operators: one call of it is recorded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,21 @@ class Column(NDArrayOperatorsMixin):
 
     __array_priority__ = 1000
 
-    def __init__(self, made: Operators, name: str, width: int, truth: bool = False) -> None:
+    def __init__(
+        self,
+        made: Operators,
+        name: str,
+        width: int,
+        truth: bool = False,
+        columns: Sequence[str] = (),
+    ) -> None:
         self._made = made
         self._name = name
         self._width = width
         self._truth = truth
         """Whether it holds true and false."""
+        self._columns = list(columns)
+        """Names, where it stands for a frame."""
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **how: Any) -> "Column":
         """A function of NumPy that goes element by element."""
@@ -69,7 +78,12 @@ class Column(NDArrayOperatorsMixin):
         raise _UntraceableError("it asks whether values are true, as `if` does")
 
     def __getitem__(self, key: Any) -> "Column":
-        """Columns by a list of places, or by a slice."""
+        """Columns by a list of places, or by a slice; of a frame by their names."""
+        names = [key] if isinstance(key, str) else key
+        if isinstance(names, list) and names and all(name in self._columns for name in names):
+            there = np.array([self._columns.index(name) for name in names])
+            name = self._made.columns(self._name, there)
+            return Column(self._made, name, len(there), self._truth, names)
         if isinstance(key, tuple) and len(key) == 2 and key[0] == slice(None):
             places = key[1]
             if isinstance(places, slice):
@@ -100,7 +114,17 @@ class Column(NDArrayOperatorsMixin):
         """Itself, as of a sparse matrix."""
         return self
 
-    todense = to_numpy = copy = toarray
+    todense = to_numpy = to_frame = copy = toarray
+
+    def fillna(self, value: float) -> "Column":
+        """A number where a value is missing, as of a frame."""
+        gap = self._made.add("IsNaN", self.end())
+        name = self._made.add("Where", gap, np.array(value, np.float64), self.end())
+        return Column(self._made, name, self._width, columns=self._columns)
+
+    def abs(self) -> "Column":
+        """Without signs, as of a frame."""
+        return self._call(np.absolute, (self,))
 
     def end(self) -> str:
         """The name of what it is, in numbers."""
@@ -224,19 +248,22 @@ _FUNCTIONS: dict[Any, Callable[..., str]] = {
 """By the function of NumPy: its operators, in double precision."""
 
 
-def traced(function: Any, how: dict[str, Any] | None, width: int) -> onnx.ModelProto:
+def traced(
+    function: Any, how: dict[str, Any] | None, width: int, columns: Sequence[str] = ()
+) -> onnx.ModelProto:
     """A function of numbers as a graph from `FEATURES` to its answer, computed in double precision.
 
     Args:
         function: takes an array of shape (n_items, width); None gives back what it gets.
         how: its named arguments.
         width: columns of what it takes.
+        columns: their names, where it takes a frame.
 
     Raises:
         ExportError: it does what has no operator, or does not answer with columns.
     """
     made = Operators()
-    given = Column(made, made.doubles(FEATURES), width)
+    given = Column(made, made.doubles(FEATURES), width, columns=columns)
     try:
         answer = given if function is None else function(given, **(how or {}))
         if not isinstance(answer, Column):

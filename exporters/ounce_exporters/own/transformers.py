@@ -24,7 +24,8 @@ from ounce_exporters.own.traced import traced
 
 
 def _function(step: Any, width: int) -> onnx.ModelProto:
-    return traced(step.func, step.kw_args, width)
+    columns = () if step.validate else getattr(step, "feature_names_in_", ())
+    return traced(step.func, step.kw_args, width, tuple(columns))
 
 
 def _random_features(step: Any, width: int) -> onnx.ModelProto:

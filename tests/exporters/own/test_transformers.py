@@ -47,6 +47,10 @@ STEPS: dict[str, Callable[[], Any]] = {
     "waves": lambda: RBFSampler(gamma=0.01, n_components=30, random_state=0),
     "a function": lambda: FunctionTransformer(lambda x: np.log1p(np.maximum(x, 0)), validate=True),
     "with an argument": lambda: FunctionTransformer(cubes, kw_args={"power": 2}),
+    "a function of a frame": lambda: make_column_transformer(
+        (FunctionTransformer(lambda df: (df["temp"] / (df["hour"].abs() + 1)).to_frame()), NAMES),
+        (FunctionTransformer(lambda df: df[["temp", "hour"]].fillna(0) * 2), NAMES),
+    ),
     "nothing": FunctionTransformer,
     "a function of two columns": lambda: make_column_transformer(
         (FunctionTransformer(lambda x: x[:, [1]] - x[:, [0]], validate=True), NAMES)
