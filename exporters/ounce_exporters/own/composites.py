@@ -50,7 +50,7 @@ _EPSILON = 1e-12
 
 
 def is_composite(estimator: Any) -> bool:
-    """Whether `composed` can take an estimator apart."""
+    """Whether `compose` can take an estimator apart."""
     return isinstance(estimator, _COMPOSITES)
 
 
@@ -73,7 +73,7 @@ def vote_shares(estimator: Any, votes: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray((hits * _weights(estimator)[:, None]).sum(axis=1), np.float64)
 
 
-def composed(
+def compose(
     estimator: Any, convert: Convert, features: Features, behind: Behind
 ) -> onnx.ModelProto:
     """The graph of an estimator that is made of others.

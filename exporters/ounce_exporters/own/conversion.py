@@ -28,7 +28,7 @@ from ounce_exporters.export.names import rename
 from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
 from ounce_exporters.export.trees import Ensemble, emit
 from ounce_exporters.own.boosted_texts import knows_texts, take_apart
-from ounce_exporters.own.composites import composed, is_composite, one_hot
+from ounce_exporters.own.composites import compose, is_composite, one_hot
 from ounce_exporters.own.labels import without_zipmaps
 from ounce_exporters.own.operators import FEATURES, ML_OPSET, STEPS_OPSET, Operators
 from ounce_exporters.own.transformed_targets import turned_back
@@ -118,7 +118,7 @@ def _convert(model: BaseEstimator, types: Types, raw: bool = False) -> onnx.Mode
                 f"the scores of a {type(last).__name__} inside another model can't be converted"
             )
         given = _behind(before, types, last)
-        answer = composed(
+        answer = compose(
             last,
             lambda member, how: _member(member, how, given),
             lambda: _features_graph(given),

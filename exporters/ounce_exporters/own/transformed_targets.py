@@ -15,8 +15,8 @@ from sklearn.preprocessing import (
 )
 
 from ounce_exporters.export.graphs import chain
+from ounce_exporters.own.functions import trace
 from ounce_exporters.own.operators import FEATURES, Operators
-from ounce_exporters.own.traced import traced
 
 _SCALERS: dict[type, Callable[[Any], tuple[Any, Any]]] = {
     StandardScaler: lambda s: (_or(s.scale_, 1), s.mean_ if s.with_mean else 0),
@@ -42,7 +42,7 @@ def turned_back(graph: onnx.ModelProto, transformer: Any) -> onnx.ModelProto:
 
 def _inverse(transformer: Any) -> onnx.ModelProto:
     if isinstance(transformer, FunctionTransformer):
-        return traced(transformer.inverse_func, transformer.inv_kw_args, 1)
+        return trace(transformer.inverse_func, transformer.inv_kw_args, 1)
     scaler = _SCALERS.get(type(transformer))
     if scaler is None:
         raise ExportError(

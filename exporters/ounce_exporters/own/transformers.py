@@ -18,14 +18,14 @@ from sklearn.impute import SimpleImputer
 from sklearn.kernel_approximation import Nystroem, RBFSampler
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer
 
+from ounce_exporters.own.functions import trace
 from ounce_exporters.own.operators import FEATURES, Operators
 from ounce_exporters.own.rare_categories import counts_unknown, encode_rare
-from ounce_exporters.own.traced import traced
 
 
 def _function(step: Any, width: int) -> onnx.ModelProto:
     columns = () if step.validate else getattr(step, "feature_names_in_", ())
-    return traced(step.func, step.kw_args, width, tuple(columns))
+    return trace(step.func, step.kw_args, width, tuple(columns))
 
 
 def _random_features(step: Any, width: int) -> onnx.ModelProto:

@@ -248,7 +248,7 @@ _FUNCTIONS: dict[Any, Callable[..., str]] = {
 """By the function of NumPy: its operators, in double precision."""
 
 
-def traced(
+def trace(
     function: Any, how: dict[str, Any] | None, width: int, columns: Sequence[str] = ()
 ) -> onnx.ModelProto:
     """A function of numbers as a graph from `FEATURES` to its answer, computed in double precision.

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from ounce_exporters.own.answers import Session
+from ounce_exporters.own.functions import trace
 from ounce_exporters.own.operators import FEATURES
-from ounce_exporters.own.traced import traced
 from ounce_schemas.errors import ExportError
 
 ODD = np.array(
@@ -41,7 +41,7 @@ FUNCTIONS: dict[str, Function] = {
 
 
 def answer(function: Function, rows: NDArray[Any], **how: Any) -> NDArray[Any]:
-    graph = traced(function, how, rows.shape[1])
+    graph = trace(function, how, rows.shape[1])
     (found,) = Session(graph).run({FEATURES: rows}, len(rows)).values()
     return found
 
@@ -74,4 +74,4 @@ REFUSED: dict[str, tuple[Function, str]] = {
 def test_what_has_no_operator_is_refused(what: str) -> None:
     function, says = REFUSED[what]
     with pytest.raises(ExportError, match=f"the function '<lambda>' can't be converted: .*{says}"):
-        traced(function, None, 2)
+        trace(function, None, 2)
