@@ -5,12 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from onnxruntime import InferenceSession
 from ounce_exporters.own.conversion import convert_columns
 from ounce_exporters.own.native import from_sklearn
-from ounce_exporters.own.torch_modules import from_torch
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskKind, TaskSpec, TensorSpec
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
@@ -239,44 +237,6 @@ def test_an_estimator_that_does_not_fit_is_told_why(what: str) -> None:
 def test_one_output_may_be_called_as_one_of_the_columns_that_are_joined() -> None:
     model = LinearRegression().fit(FRAME, WATTS)
     np.testing.assert_allclose(outputs(model)[0].ravel(), model.predict(FRAME), rtol=1e-4)
-
-
-class Flow(torch.nn.Module):
-    """Looks at its numbers."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * 2 if x.mean() > 0 else x
-
-
-class Pair(torch.nn.Module):
-    """Has two answers."""
-
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return x, x
-
-
-class Half(torch.nn.Module):
-    """Answers in bfloat16."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.bfloat16()
-
-
-@pytest.mark.parametrize(
-    ("module", "says"),
-    [
-        (Flow(), "PyTorch can't export this Flow: its flow depends on the data, .* torch.where"),
-        (Pair(), "Pair answers with a tuple: wrap it in a module that answers with one tensor"),
-        (Half(), "Half computes in bfloat16, .*: add module.float()"),
-        (torch.nn.Linear(2, 3).bfloat16(), "Linear computes in bfloat16"),
-    ],
-)
-def test_a_module_that_does_not_fit_is_told_why(
-    module: torch.nn.Module, says: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(ExportError, match=says):
-        from_torch(module, task())
-    assert capfd.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
