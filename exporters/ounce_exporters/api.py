@@ -233,7 +233,8 @@ def _from_object(model: Any, task: TaskSpec) -> Foreign:
     from sklearn.base import BaseEstimator
     from torch import nn
 
-    from ounce_exporters.own.native import from_sklearn, from_torch
+    from ounce_exporters.own.native import from_sklearn
+    from ounce_exporters.own.torch_modules import from_torch
 
     if isinstance(model, nn.Module):
         return from_torch(model, task)

@@ -16,6 +16,9 @@ _SAID = {
     Verdict.NEITHER_YET: "neither yet",
 }
 
+_DOUBTS = ("--without ", "--unit ", "--time ", "--measure ")
+"""Options that change what the figures say: a note that names one is repeated beside the plan."""
+
 
 def arms_table(advice: Advice) -> Table:
     """A row for each kind of model, the most accurate first."""
@@ -40,6 +43,9 @@ def arms_table(advice: Advice) -> Table:
 def lines(advice: Advice) -> Iterator[str]:
     """What is advised, and why."""
     yield from verdict_lines(advice)
+    for notice in advice.look.notices:
+        if any(option in notice for option in _DOUBTS):
+            yield f"Before you build it: {notice}"
     yield f"Data: {say_data(advice.look)}"
     for number, reason in enumerate((*advice.reasons, *advice.measured.reasons), 1):
         yield f"{number}. {reason.topic}: {reason.text} ({reason.source})"

@@ -10,6 +10,11 @@ from collections.abc import Callable, Sequence
 
 from ounce_exporters.ladder.recipe import Recipe
 
+_OVERHEAD_S = 2.0
+"""Nominal, to export, check and time a model."""
+_TELLING_S = 1.0
+"""Nominal work that tells how slow a machine is; of less, the overhead and the first imports do."""
+
 
 def within(recipes: Sequence[Recipe], limit_s: float) -> tuple[list[Recipe], list[Recipe]]:
     """Models whose nominal work fits in the limit, and the others; both in their order.
@@ -33,7 +38,8 @@ class TimeLimit:
     """Says before each model whether there is time for it.
 
     A model that has begun is finished: so how slow this machine is counts before, from what the
-    models before took. The quickest models come first.
+    models before took. Each takes some time whatever its work is, to be exported and timed. The
+    quickest models come first.
 
     Args:
         limit_s: of the whole training; None: there is no limit.
@@ -50,7 +56,8 @@ class TimeLimit:
         self._limit_s = limit_s
         self._begun_s = begun_s
         self._clock = clock
-        self._spent_s = self._worked = 0.0
+        self._made: list[tuple[float, float]] = []
+        """Nominal seconds of each model, and those that it took."""
         self._model_begun_s = begun_s
         self._begun_any = False
 
@@ -63,10 +70,9 @@ class TimeLimit:
     def allows(self, recipe: Recipe) -> bool:
         """Whether a model may begin. The first may, so that there is a ladder."""
         now = self._clock()
-        if self._limit_s is not None and self._begun_any:
-            slow = max(self._spent_s / self._worked, 1.0) if self._worked else 1.0
-            if now - self._begun_s + recipe.effort * slow > self._limit_s:
-                return False
+        ends_s = now - self._begun_s + self._to_take_s(recipe.effort)
+        if self._limit_s is not None and self._begun_any and ends_s > self._limit_s:
+            return False
         self._begun_any = True
         self._model_begun_s = now
         return True
@@ -83,5 +89,15 @@ class TimeLimit:
 
     def ended(self, recipe: Recipe) -> None:
         """The model that began last is made, or has failed."""
-        self._spent_s += self._clock() - self._model_begun_s
-        self._worked += recipe.effort
+        self._made.append((recipe.effort, self._clock() - self._model_begun_s))
+
+    def _to_take_s(self, effort: float) -> float:
+        """Seconds that a model may take here, by its nominal ones."""
+        if not self._made:
+            return effort
+        largest, took_s = max(self._made)
+        slow = 1.0
+        if largest >= _TELLING_S:
+            slow = max((took_s - _OVERHEAD_S) / largest, 1.0)
+        overhead_s = max(min(took - slow * worked for worked, took in self._made), 0.0)
+        return overhead_s + slow * effort

@@ -1,11 +1,12 @@
 """Fitted scikit-learn estimators and pipelines as graphs."""
 
-import copy
 import re
 import warnings
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import onnx
 import pandas as pd
 from onnx import helper
@@ -14,19 +15,33 @@ from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
-from sklearn.ensemble import VotingClassifier
-from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV, SGDClassifier
+from sklearn.model_selection._classification_threshold import BaseThresholdClassifier
 from sklearn.pipeline import Pipeline
+from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
-from ounce_exporters.export.graphs import chain, normalize, without_unread
+from ounce_exporters.export.graphs import chain, normalize, rename_input, without_unread
 from ounce_exporters.export.names import rename
 from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
-from ounce_exporters.export.trees import emit
+from ounce_exporters.export.trees import Ensemble, emit
+from ounce_exporters.own.boosted_texts import knows_texts, take_apart
+from ounce_exporters.own.composites import compose, is_composite, one_hot
+from ounce_exporters.own.labels import without_zipmaps
+from ounce_exporters.own.operators import FEATURES, ML_OPSET, STEPS_OPSET, Operators
 from ounce_exporters.own.transformed_targets import turned_back
+from ounce_exporters.own.transformers import CONVERTERS, SHAPES
 
-_OPSET = {"": 18, "ai.onnx.ml": 3}  # the latest that skl2onnx's converters are written for
+_OPSET = {"": STEPS_OPSET, "ai.onnx.ml": ML_OPSET}
+HISTOGRAMS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
+"""Boosting that compares doubles."""
 _NO_CONVERTER = re.compile(r"Unable to find a shape calculator for type '<class '[\w.]*?(\w+)'>'")
+_TEXTS = (
+    "some columns hold texts in the table: encode these, as with OneHotEncoder, or write them as "
+    "numbers"
+)
 _TEXT_FOR_NUMBER = re.compile(
     r"got an input \S+ with a wrong type <class '[\w.]*StringTensorType'>"
 )
@@ -48,7 +63,7 @@ def convert_array(model: BaseEstimator, name: str, width: int) -> onnx.ModelProt
     Raises:
         ExportError: skl2onnx can't convert it.
     """
-    return normalize(_convert(model, [(name, FloatTensorType([None, width]))]))
+    return normalize(_answering(model, [(name, FloatTensorType([None, width]))]))
 
 
 def convert_columns(
@@ -67,23 +82,49 @@ def convert_columns(
     types = [(n, (StringTensorType if n in texts else FloatTensorType)([None, 1])) for n in names]
     parts = [model, *model.get_params(deep=True).values()]
     if texts or any(isinstance(part, ColumnTransformer) for part in parts):
-        return normalize(_convert(model, types))
+        return normalize(_answering(model, types))
     # Nothing picks columns by name, and most converters take one input.
     joined = _convert(_as_they_are(names), types)
-    return normalize(chain(joined, _convert(model, [("features", _features(len(names)))])))
+    return normalize(chain(joined, _answering(model, [("features", _features(len(names)))])))
+
+
+def cuts_probabilities(estimator: Any) -> bool:
+    """Whether an estimator's probabilities are cut at 0 and 1, so that many labels share one: then
+    its scores say more, and they alone name the label that it predicts."""
+    return isinstance(estimator, SGDClassifier) and estimator.loss == "modified_huber"
+
+
+def _answering(model: BaseEstimator, types: Types) -> onnx.ModelProto:
+    return _convert(model, types, raw=cuts_probabilities(_flat([model])[-1]))
 
 
 def _features(width: int) -> Any:
     return FloatTensorType([None, width])
 
 
-def _convert(model: BaseEstimator, types: Types) -> onnx.ModelProto:
-    """Trees through the emitter here, everything before them and all else through skl2onnx."""
+def _convert(model: BaseEstimator, types: Types, raw: bool = False) -> onnx.ModelProto:
+    """Trees through the emitter here, what is made of others from its members, and everything
+    before them and all else through skl2onnx.
+
+    Args:
+        model: fitted estimator or pipeline.
+        types: of the inputs.
+        raw: whether a classifier answers with its scores, though it has probabilities.
+    """
     *before, last = _flat([model])
-    if isinstance(last, VotingClassifier):
-        last = copy.copy(last)
-        last.flatten_transform = False  # of `transform` alone, and no converter knows it
-        model = _pipeline([*before, last]) if before else last
+    if is_composite(last):
+        if raw and hasattr(last, "predict_proba"):
+            raise ExportError(
+                f"the scores of a {type(last).__name__} inside another model can't be converted"
+            )
+        given = _behind(before, types, last)
+        answer = compose(
+            last,
+            lambda member, how: _member(member, how, given),
+            lambda: _features_graph(given),
+            lambda estimator, width: _convert(estimator, [("features", _features(width))]),
+        )
+        return chain(_to_graph(_pipeline(before), types), answer) if before else answer
     if isinstance(last, TransformedTargetRegressor):
         inner = _convert(_pipeline([*before, last.regressor_]), types)
         return turned_back(inner, last.transformer_)
@@ -91,10 +132,52 @@ def _convert(model: BaseEstimator, types: Types) -> onnx.ModelProto:
         # skl2onnx has an option for pipelines of classifiers that it refuses for these.
         first = _to_graph(_pipeline(before), types)
         return chain(first, _to_graph(last, [("features", _features(last.n_features_in_))]))
+    if not before and isinstance(last, HISTOGRAMS) and knows_texts(last):
+        before, last = take_apart(last)
+    if not before and is_tree_ensemble(last) and len(types) > 1:
+        raise ExportError(f"{type(last).__name__} takes numbers: {_TEXTS}")
     if not is_tree_ensemble(last):
-        return _to_graph(model if before else last, types)
-    trees = emit(read_ensemble(last))
+        return _to_graph(_pipeline([*before, last]) if before else last, types, raw)
+    ensemble = _for_decimals(last, read_ensemble(last))
+    trees = emit(replace(ensemble, link="identity") if raw else ensemble)
     return chain(_to_graph(_pipeline(before), types), trees) if before else trees
+
+
+def _for_decimals(model: Any, ensemble: Ensemble) -> Ensemble:
+    """Thresholds as float32 for numbers that were doubles when the model learned.
+
+    Boosting by histograms compares doubles, and its thresholds may be values of its rows. Both are
+    rounded alike here, so that 0.1 stays at or below a threshold of 0.1. Other trees compare what
+    is rounded to float32 with doubles.
+    """
+    if not isinstance(model, HISTOGRAMS):
+        return ensemble
+    rounded = [
+        replace(tree, threshold=tree.threshold.astype(np.float32).astype(np.float64))
+        for tree in ensemble.trees
+    ]
+    return replace(ensemble, trees=rounded)
+
+
+def _features_graph(types: Types) -> onnx.ModelProto:
+    """What an estimator reads, as one array of shape (n_items, n_features)."""
+    if len(types) == 1:
+        ((name, given),) = types
+        return rename_input(Operators().of_features(given.shape[1], FEATURES), name)
+    return _convert(_as_they_are([name for name, _ in types]), types)
+
+
+def _behind(before: Sequence[Any], types: Types, last: Any) -> Types:
+    """What the members of an estimator read."""
+    return [("features", _features(last.n_features_in_))] if before else types
+
+
+def _member(member: Any, how: str, types: Types) -> onnx.ModelProto:
+    """A member of a composite, as a graph whose one output is a tensor."""
+    scores = hasattr(member, "decision_function")
+    raw = how == "decision_function" or (how == "response" and scores)
+    graph, _ = without_zipmaps(_convert(member, types, raw))
+    return one_hot(graph) if how == "label" else graph
 
 
 def _pipeline(steps: Sequence[Any]) -> Pipeline:
@@ -103,35 +186,57 @@ def _pipeline(steps: Sequence[Any]) -> Pipeline:
 
 
 def _flat(steps: Sequence[Any]) -> list[Any]:
-    return [
-        part
-        for step in steps
-        for part in (_flat([s for _, s in step.steps]) if isinstance(step, Pipeline) else [step])
-    ]
+    """Steps in their order; pipelines are taken apart, and what wraps a model is taken off."""
+    parts: list[Any] = []
+    for step in steps:
+        if isinstance(step, Pipeline):
+            parts += _flat([s for _, s in step.steps])
+        elif (wrapped := _inside(step)) is not None:
+            parts += _flat([wrapped])
+        elif step not in (None, "passthrough"):
+            parts.append(step)
+    return parts
 
 
-def _to_graph(model: Any, types: Types) -> onnx.ModelProto:
+def _inside(step: Any) -> Any:
+    """The model inside one that answers as it does."""
+    if isinstance(step, FrozenEstimator):
+        return step.estimator
+    if isinstance(step, SelfTrainingClassifier | BaseThresholdClassifier):
+        return step.estimator_
+    return getattr(step, "best_estimator_", None)
+
+
+def _to_graph(model: Any, types: Types, raw: bool = False) -> onnx.ModelProto:
     """Through skl2onnx, without inputs that no step reads."""
     options = None
     if hasattr(model, "predict_proba"):
         options = {id(model): {"zipmap": False}}
+        if raw:
+            last = model.steps[-1][1] if isinstance(model, Pipeline) else model
+            options[id(last)] = {"zipmap": False, "raw_scores": True}
     elif isinstance(model, LinearSVC | RidgeClassifier | RidgeClassifierCV):
         options = {id(model): {"raw_scores": True}}  # of two labels both, as other classifiers have
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # skl2onnx reads what will be renamed
             graph: onnx.ModelProto = convert_sklearn(
-                model, name="own", initial_types=list(types), options=options, target_opset=_OPSET
+                model,
+                name="own",
+                initial_types=list(types),
+                options=options,
+                target_opset=_OPSET,
+                custom_conversion_functions=CONVERTERS,
+                custom_shape_calculators=SHAPES,
             )
+    except ExportError:
+        raise
     except Exception as e:  # skl2onnx raises many types, of its own and of onnx
         reason = " ".join(str(e).split())[:300]
         absent = _NO_CONVERTER.search(reason)
         reason = f"it has no converter for {absent[1]}" if absent else reason
         if _TEXT_FOR_NUMBER.search(reason):
-            reason = (
-                "a step takes numbers from columns that hold texts in a table, as of True and "
-                "False: encode these, or write them as 1 and 0"
-            )
+            reason = f"a step takes numbers: {_TEXTS}"
         raise ExportError(f"skl2onnx can't convert this {type(model).__name__}: {reason}") from e
     # skl2onnx writes `_` for what is no letter of a name, and numbers what else has the name
     # `label`; the inputs stand in their order.

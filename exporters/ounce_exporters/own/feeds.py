@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from ounce_schemas.wording import counted
 
 from ounce_exporters.ladder.recipe import Inputs
 from ounce_exporters.own.answers import Port
+from ounce_exporters.own.truths import Spelling, spelling_of
 
 _KINDS: dict[str, tuple[Any, int]] = {
     "tensor(float)": (np.float32, TensorProto.FLOAT),
@@ -40,6 +41,8 @@ class Feed:
     """Elements of the tensor, in the model's order."""
     offsets: tuple[float, ...]
     """What was taken off each and is added again."""
+    truth: Spelling | None = None
+    """Where one column writes true and false as texts, and the model takes numbers."""
 
     @property
     def _shape(self) -> tuple[int, ...]:
@@ -54,6 +57,8 @@ class Feed:
         """
         whole = inputs[self.tensor.name]
         values = whole.reshape(len(whole), -1)[:, list(self.picked)]
+        if self.truth is not None:
+            values = self.truth.numbers(values)
         if any(self.offsets):
             values = values.astype(np.float64) + np.array(self.offsets)
         if self.port.kind != _TEXT:
@@ -62,6 +67,10 @@ class Feed:
                 self._check_whole(values, dtype)
             values = values.astype(dtype)
         return values.reshape(len(whole), *self._shape)
+
+    def without_gaps(self) -> "Feed":
+        """The same where a text that is neither true nor false counts as false."""
+        return self if self.truth is None else replace(self, truth=replace(self.truth, other=0.0))
 
     def nodes(self, to: str) -> tuple[list[onnx.NodeProto], dict[str, NDArray[Any]]]:
         """Operators that make the input `to` of the task's tensor, and their constants."""
@@ -82,6 +91,17 @@ class Feed:
             add("Reshape", np.array([-1, self.tensor.size]))
         if self.picked != tuple(range(self.tensor.size)):
             add("Gather", np.array(self.picked), axis=1)
+        if self.truth is not None:
+            column = last
+            add("Equal", np.array([self.truth.false], object))
+            zero, other = np.array(0, np.float32), np.array(self.truth.other, np.float32)
+            add("Where", zero, other)
+            rest, last = last, column
+            add("Equal", np.array([self.truth.true], object))
+            one = f"feed/{to}/one"
+            constants[one] = np.array(1, np.float32)
+            nodes.append(helper.make_node("Where", [last, one, rest], [f"feed/{to}/truth"]))
+            last = f"feed/{to}/truth"
         if any(self.offsets):
             add("Cast", to=TensorProto.DOUBLE)
             add("Add", np.array(self.offsets))
@@ -168,7 +188,8 @@ def _column(port: Port, task: TaskSpec) -> Feed | None:
                     offset = cell.offset or 0.0
                 else:
                     continue
-                if not _same_kind(port, tensor):
+                truth = None if port.kind == _TEXT else spelling_of(tensor, index)
+                if not _same_kind(port, tensor) and truth is None:
                     wants, has = (
                         ("texts", "numbers") if port.kind == _TEXT else ("numbers", "texts")
                     )
@@ -178,7 +199,9 @@ def _column(port: Port, task: TaskSpec) -> Feed | None:
                         f"{'category' if port.kind == _TEXT else 'number'}', or export the model "
                         f"with an input of {has}"
                     )
-                return Feed(port, tensor, (index,), (offset,))
+                feed = Feed(port, tensor, (index,), (offset,), truth)
+                has_gaps = port.kind in ("tensor(float)", "tensor(double)", "tensor(float16)")
+                return feed if has_gaps else feed.without_gaps()
     return None
 
 

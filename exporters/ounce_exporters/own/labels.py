@@ -7,7 +7,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from ounce_schemas.cells import as_text
+from ounce_schemas.cells import as_text, parse_number
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec
 from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
@@ -125,13 +125,14 @@ def column_labels(
 def place_labels(task: TaskSpec, labels: Sequence[str]) -> tuple[int, ...]:
     """For each label of the task, its place in `labels`; -1 where it is absent.
 
-    Labels are the same as texts, but for upper and lower case where that leaves no doubt. Numbers
+    Labels are the same as texts, but for upper and lower case where that leaves no doubt, and as
+    numbers: -1.0 is -1. Numbers
     from 0 count the task's labels where none of them is one, or all are there and one is none.
 
     Raises:
         ExportError: a label of the model is none of the task's.
     """
-    for same in (str, str.lower):
+    for same in (str, str.lower, _as_number):
         own = [same(label) for label in labels]
         wanted = [same(label) for label in task.labels]
         if len(set(own)) == len(own) and set(own) <= set(wanted):
@@ -148,6 +149,12 @@ def place_labels(task: TaskSpec, labels: Sequence[str]) -> tuple[int, ...]:
         f"not know: its labels are {', '.join(map(repr, task.labels[:20]))}; where it has other "
         "names for them, give these in its order, each with --label"
     )
+
+
+def _as_number(label: str) -> str:
+    """A label as numbers are written, where it is one."""
+    number = parse_number(label)
+    return label if number is None else as_text(number) or label
 
 
 def check_order(task: TaskSpec, logits: NDArray[np.float32], targets: NDArray[Any]) -> None:

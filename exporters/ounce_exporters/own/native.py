@@ -1,29 +1,45 @@
-"""Fitted scikit-learn models and torch modules as graphs, beside their own answers."""
+"""Fitted scikit-learn models as graphs, beside their own answers."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import onnx
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from ounce_schemas.cells import as_text
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from ounce_schemas.wording import counted
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
+from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
 
 from ounce_exporters.ladder.recipe import Inputs
 from ounce_exporters.own.answers import Session
-from ounce_exporters.own.conversion import convert_array, convert_columns
+from ounce_exporters.own.composites import is_hard_vote, vote_shares
+from ounce_exporters.own.conversion import (
+    HISTOGRAMS,
+    convert_array,
+    convert_columns,
+    cuts_probabilities,
+)
 from ounce_exporters.own.letter_case import with_common_locale
-from ounce_exporters.own.text_gaps import gap_of, knows_booleans, with_empty_texts
+from ounce_exporters.own.text_gaps import (
+    ENCODERS,
+    gap_of,
+    steps_of,
+    with_empty_texts,
+    with_known_forms,
+)
+from ounce_exporters.own.truths import (
+    Spelling,
+    encoded,
+    spellings_of,
+    with_truths_as_texts,
+)
 from ounce_exporters.own.wrapping import Foreign
-from ounce_exporters.training import neural
 from ounce_exporters.training.classical import few_threads
 
 _ANSWERS = "predict_proba", "decision_function"
@@ -47,27 +63,32 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
             "estimator with the best parameters"
         )
     model = getattr(model, "best_estimator_", model)  # of a search
+    if not is_classifier(model) and not is_regressor(model):
+        raise ExportError(
+            f"this {type(_last(model)).__name__} predicts no target: a classifier or a regressor "
+            "can join; strange rows and groups have tasks of their own (--kind anomaly, --kind "
+            "clusters), whose models `ounce train` makes"
+        )
     if is_classifier(model) and not isinstance(getattr(model, "classes_", None), np.ndarray):
         raise ExportError(
             f"this {type(model).__name__} answers several questions at once: a task asks one"
         )
-    if is_classifier(model) and not any(hasattr(model, answer) for answer in _ANSWERS):
+    votes = is_hard_vote(_last(model))
+    if is_classifier(model) and not votes and not any(hasattr(model, a) for a in _ANSWERS):
         raise ExportError(
             f"this {type(model).__name__} gives neither probabilities nor scores, but labels alone"
         )
     _check_scores(model)
-    if knows_booleans(model):
-        raise ExportError(
-            "an encoder of it has learned True and False, which are texts in a table: fit it on "
-            "texts, as frame[column].astype(str) gives them"
-        )
     columns = getattr(model, "feature_names_in_", None)
     names = None if columns is None else _places(task, list(columns))
+    truths = spellings_of(task, names or ())
+    learned = encoded(model, truths)
+    truths = {name: how for name, how in truths.items() if learned.get(name, True)}
 
     gap = gap_of(model)
 
     def native(inputs: Inputs) -> NDArray[Any]:
-        rows = _rows(model, task, inputs, names, gap)
+        rows = _rows(model, task, inputs, names, gap, truths)
         try:
             with few_threads(len(rows)):
                 return _answer(model, rows)
@@ -77,15 +98,23 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
                 f"{' '.join(str(e).split())[:300]}"
             ) from e
 
+    known = with_known_forms(model)
     texts = {tensor.name for tensor in task.inputs if tensor.datatype == "BYTES"}
     if names is None:
         tensor = _numbers(model, task)
-        graph = convert_array(model, tensor.name, tensor.size)
+        graph = convert_array(known, tensor.name, tensor.size)
     else:
-        of_texts = {name for name, place in names.items() if place and place[0] in texts}
-        given = model if isinstance(gap, str) else with_empty_texts(model)
-        graph = convert_columns(given, list(names), of_texts)
-        _check_columns(graph, task, names)
+        numbers = truths.keys() - learned.keys()
+        of_texts = {n for n, place in names.items() if place and place[0] in texts} - numbers
+        given = with_truths_as_texts(known, truths) if truths.keys() & learned.keys() else known
+        given = given if isinstance(gap, str) else with_empty_texts(given)
+        try:
+            graph = convert_columns(given, list(names), of_texts)
+        except ExportError:
+            if not any(isinstance(step, ColumnTransformer) for step in steps_of(model)):
+                _check_columns(list(names), task, names)  # all are read
+            raise
+        _check_columns([port.name for port in graph.graph.input], task, names)
     graph = with_common_locale(graph)
     try:
         Session(graph)
@@ -95,62 +124,16 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
     return Foreign(graph, f"own {_describe(model)}", native, "classical", classes)
 
 
-def from_torch(module: nn.Module, task: TaskSpec) -> Foreign:
-    """A trained module that answers the task's one input of numbers with logits, or with a value.
-
-    Raises:
-        ExportError: the task has other inputs, or PyTorch can't export it.
-    """
-    if not task.accepts_raw or task.image is not None:
-        what = "texts" if task.image is None else "images"
-        raise ExportError(
-            f"task {task.name!r} has {what} among its inputs, which a torch module can't read"
-        )
-    (tensor,) = task.inputs
-    if isinstance(module, nn.DataParallel):
-        module = module.module
-    module = module.eval()
-    _check_numbers(module)
-    try:
-        with torch.inference_mode():
-            answer = module(torch.zeros(2, *tensor.shape))
-    except Exception as e:  # whatever the module itself raises for such an input
-        raise ExportError(
-            f"{type(module).__name__} fails on an input of shape [n, "
-            f"{', '.join(map(str, tensor.shape))}]: {' '.join(str(e).split())[:300]}"
-        ) from e
-    if not isinstance(answer, torch.Tensor):
-        raise ExportError(
-            f"{type(module).__name__} answers with a {type(answer).__name__}: wrap it in a module "
-            "that answers with one tensor, of logits or of values"
-        )
-    _check_number(answer.dtype, module)
-    return Foreign(
-        neural.export(module, tensor),
-        f"own torch module {type(module).__name__}",
-        lambda inputs: neural.run(module, inputs[tensor.name]),
-        "neural",
-    )
-
-
-def _check_numbers(module: nn.Module) -> None:
-    for tensor in (*module.parameters(), *module.buffers()):
-        _check_number(tensor.dtype, module)
-
-
-def _check_number(dtype: torch.dtype, module: nn.Module) -> None:
-    if dtype == torch.bfloat16:
-        raise ExportError(
-            f"{type(module).__name__} computes in bfloat16, which ONNX Runtime does not on CPUs: "
-            "add module.float()"
-        )
+def _last(model: Any) -> Any:
+    """The last step of a pipeline, or of the one inside it."""
+    while isinstance(model, Pipeline):
+        model = model.steps[-1][1]
+    return model
 
 
 def _check_scores(model: BaseEstimator) -> None:
     """Refuse scores of pairs of labels: three labels have three pairs, too."""
-    last: Any = model
-    while isinstance(last, Pipeline):
-        last = last.steps[-1][1]
+    last = _last(model)
     of_pairs = getattr(last, "decision_function_shape", None) == "ovo" and len(last.classes_) > 2
     if of_pairs and not hasattr(last, "predict_proba"):
         raise ExportError(
@@ -186,11 +169,19 @@ def _numbers(model: Any, task: TaskSpec) -> TensorSpec:
     )
 
 
-def _rows(model: Any, task: TaskSpec, inputs: Inputs, names: Places | None, gap: Any) -> Any:
+def _rows(
+    model: Any,
+    task: TaskSpec,
+    inputs: Inputs,
+    names: Places | None,
+    gap: Any,
+    truths: Mapping[str, Spelling],
+) -> Any:
     if names is None:
         tensor = _numbers(model, task)
         return inputs[tensor.name].reshape(-1, tensor.size)
     n = len(next(iter(inputs.values())))
+    steps = list(steps_of(model))
     columns: dict[str, Any] = {}
     for name, place in names.items():
         if place is None:  # no step reads it
@@ -198,31 +189,65 @@ def _rows(model: Any, task: TaskSpec, inputs: Inputs, names: Places | None, gap:
         else:
             tensor_name, i, offset = place
             values = inputs[tensor_name][:, i]
-            if values.dtype == object:  # left to itself, pandas makes NaN of None
+            if name in truths:
+                columns[name] = _booleans(values, truths[name], gap)
+            elif values.dtype == object:  # left to itself, pandas makes NaN of None
                 columns[name] = pd.Series(np.where(values == "", gap, values), dtype=object)
             else:
-                columns[name] = values + np.float64(offset) if offset else values
+                columns[name] = values + np.float64(offset) if offset else _as_given(values, steps)
     return pd.DataFrame(columns)
+
+
+def _booleans(texts: NDArray[Any], how: Spelling, gap: Any) -> Any:
+    """True and False as a frame has them: booleans, or objects where others are among them."""
+    numbers = how.numbers(texts)
+    if not np.isnan(numbers).any():
+        return numbers == 1
+    others = np.where(texts == "", gap if not isinstance(gap, str) else np.nan, texts)
+    return pd.Series(np.where(np.isnan(numbers), others, numbers == 1), dtype=object)
+
+
+def _as_given(values: NDArray[Any], steps: Sequence[BaseEstimator]) -> NDArray[Any]:
+    """Numbers as a model has learned them where it compares them, or as a graph reads them.
+
+    The shortest decimal that is rounded to a float32 is what the table's file has, such as 0.1:
+    so encoders know it. Boosting by histograms may have learned a threshold of 0.1, or of what
+    0.1 is as float32. The lesser of both is at or below either.
+    """
+    boosted = any(isinstance(step, HISTOGRAMS) for step in steps)
+    if not boosted and not any(isinstance(s, ENCODERS) and _has_fractions(s) for s in steps):
+        return values
+    decimals = np.asarray(values, np.float32).astype(np.str_).astype(np.float64)
+    return np.minimum(decimals, values.astype(np.float64)) if boosted else decimals
+
+
+def _has_fractions(encoder: Any) -> bool:
+    """Whether it knows categories such as 0.1."""
+    numbers = [c for c in encoder.categories_ if c.dtype.kind == "f"]
+    return any((np.nan_to_num(c) != np.round(np.nan_to_num(c))).any() for c in numbers)
 
 
 def _answer(model: Any, rows: Any) -> NDArray[Any]:
     """What `wrap` reads as the graph's answer."""
     if not is_classifier(model):
         return np.asarray(model.predict(rows))
-    if hasattr(model, "predict_proba"):
+    if hasattr(model, "predict_proba") and not cuts_probabilities(_last(model)):
         return np.asarray(model.predict_proba(rows))
+    if is_hard_vote(voters := _last(model)):
+        return vote_shares(voters, model.transform(rows))
     scores = np.asarray(model.decision_function(rows))
     return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
 
 
-def _check_columns(graph: onnx.ModelProto, task: TaskSpec, names: Places) -> None:
+def _check_columns(read: list[str], task: TaskSpec, names: Places) -> None:
     """Refuse a model that reads a column which the task lacks."""
-    absent = [port.name for port in graph.graph.input if names[port.name] is None]
+    absent = [name for name in read if names[name] is None]
     if absent:
         columns = [name for tensor in task.inputs for name in tensor.columns or ()]
         raise ExportError(
             f"it needs the columns {', '.join(map(repr, absent[:5]))}, and task {task.name!r} has "
-            f"{', '.join(map(repr, columns[:20]))}"
+            f"{', '.join(map(repr, columns[:20]))}: fit it on these alone (columns of one value "
+            "and those that number the rows are left out of a task)"
         )
 
 

@@ -8,6 +8,8 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, TensorProto
 from ounce_schemas.errors import ArtifactError
 
+from ounce_exporters.export.names import read_by
+
 MOST_BYTES = 512 * 2**20
 """Of the file and of what it keeps beside it: a model of the edge is far smaller, and several
 copies are in memory while it is wrapped."""
@@ -74,7 +76,34 @@ def _parse(path: Path, content: bytes) -> onnx.ModelProto:
         raise ArtifactError(f"{path}: not an ONNX file, or one without a graph")
     if not model.opset_import:
         raise ArtifactError(f"{path}: names no operator set: it is damaged, or no ONNX file")
+    sort_nodes(model.graph)
     return model
+
+
+def sort_nodes(graph: onnx.GraphProto) -> None:
+    """Put operators behind those that they read of, in place, as ONNX asks and some tools don't do.
+
+    ONNX Runtime's own conversion to float16 appends casts at the end. What reads of itself stays
+    as it stands.
+    """
+    made = {name for node in graph.node for name in node.output if name}
+    ready: set[str] = set()
+    waiting, ordered = list(graph.node), list[onnx.NodeProto]()
+    while waiting:
+        later = []
+        for node in waiting:
+            if made.intersection(read_by(node)) <= ready:
+                ordered.append(node)
+                ready.update(node.output)
+            else:
+                later.append(node)
+        if len(later) == len(waiting):
+            return
+        waiting = later
+    if len(ordered) > 1 and any(a is not b for a, b in zip(ordered, graph.node, strict=True)):
+        copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in ordered]
+        del graph.node[:]
+        graph.node.extend(copies)
 
 
 def _embed(path: Path, model: onnx.ModelProto) -> None:

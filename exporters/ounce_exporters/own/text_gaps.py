@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from pandas import isna
 from sklearn.base import BaseEstimator
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
+from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, TargetEncoder
 
-_ENCODERS = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
+ENCODERS = (OneHotEncoder, OrdinalEncoder, TargetEncoder)
+"""Steps that know categories."""
 
 
 class _EmptyText(float):
@@ -23,25 +24,14 @@ class _EmptyText(float):
 
 def gap_of(model: BaseEstimator) -> Any:
     """What a model has learned for a missing text, such as NaN; the empty text if nothing."""
-    for step in _steps(model):
+    for step in steps_of(model):
         if isinstance(step, SimpleImputer) and _fills_texts(step):
             return step.missing_values
-        if isinstance(step, _ENCODERS):
+        if isinstance(step, ENCODERS):
             for categories in step.categories_:
                 if len(gaps := _gaps(categories)):
                     return categories[gaps[0]]
     return ""
-
-
-def knows_booleans(model: BaseEstimator) -> bool:
-    """Whether an encoder has learned booleans, which are texts in a task."""
-    return any(
-        isinstance(category, bool | np.bool_)
-        for step in _steps(model)
-        if isinstance(step, _ENCODERS)
-        for categories in step.categories_
-        for category in categories
-    )
 
 
 def with_empty_texts(model: BaseEstimator) -> BaseEstimator:
@@ -51,12 +41,34 @@ def with_empty_texts(model: BaseEstimator) -> BaseEstimator:
         model: has learned of gaps as a frame has them. It stays as it is.
     """
     result = copy.deepcopy(model)
-    for step in _steps(result):
+    for step in steps_of(result):
         if isinstance(step, SimpleImputer) and _fills_texts(step):
             step.missing_values = ""
-        elif isinstance(step, _ENCODERS) and any(len(_gaps(c)) for c in step.categories_):
+        elif isinstance(step, ENCODERS) and any(len(_gaps(c)) for c in step.categories_):
             _take_empty(step)
     return result
+
+
+def with_known_forms(model: BaseEstimator) -> BaseEstimator:
+    """A fitted model with the same answers whose steps skl2onnx knows.
+
+    Args:
+        model: stays as it is.
+    """
+    if not any(map(_known_form, steps_of(model))):
+        return model
+    result = copy.deepcopy(model)
+    for step in steps_of(result):
+        for name, value in _known_form(step).items():
+            setattr(step, name, value)
+    return result
+
+
+def _known_form(step: BaseEstimator) -> dict[str, Any]:
+    """Options that change nothing but the type of an answer."""
+    if isinstance(step, KBinsDiscretizer) and step.encode == "onehot":
+        return {"encode": "onehot-dense"}  # not as a sparse matrix
+    return {}
 
 
 def _take_empty(encoder: Any) -> None:
@@ -99,7 +111,7 @@ def _gaps(categories: NDArray[Any]) -> NDArray[np.int64]:
     return np.flatnonzero(isna(categories))
 
 
-def _steps(value: Any, seen: set[int] | None = None) -> Iterator[BaseEstimator]:
+def steps_of(value: Any, seen: set[int] | None = None) -> Iterator[BaseEstimator]:
     """Every fitted estimator inside a model."""
     seen = set() if seen is None else seen
     if id(value) in seen:
@@ -116,7 +128,7 @@ def _steps(value: Any, seen: set[int] | None = None) -> Iterator[BaseEstimator]:
     else:
         return
     for part in parts:
-        yield from _steps(part, seen)
+        yield from steps_of(part, seen)
 
 
 def _is_fitted(step: BaseEstimator) -> bool:

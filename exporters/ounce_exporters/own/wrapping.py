@@ -24,6 +24,7 @@ from ounce_exporters.ladder.recipe import Inputs, Split
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.batches import why_unsteady, with_open_batch
 from ounce_exporters.own.feeds import Feed, find_feeds
+from ounce_exporters.own.half_precision import with_floats
 from ounce_exporters.own.labels import check_order, with_columns_joined, without_zipmaps
 from ounce_exporters.own.letter_case import with_common_locale
 from ounce_exporters.own.onnx_file import count_numbers
@@ -112,10 +113,12 @@ def wrap(
     plain, known = without_zipmaps(with_common_locale(inlined(model)))
     plain, joined = with_columns_joined(plain, task.labels)
     known |= joined
+    plain, was_half = with_floats(plain)
     plain, fixed = with_open_batch(without_unread(plain))
     session = Session(plain)
     feeds = find_feeds(session.inputs, task)
     items = validation.inputs
+    feeds, counted_false = _of_truths(session, feeds, items)
     try:
         outputs = _run(session, feeds, items)
     except ExportError as e:
@@ -134,7 +137,9 @@ def wrap(
     _check_steady(session, feeds, items, reading, scores, why_unsteady(plain))
     if task.classifies and not hints.labels:
         check_order(task, scores, validation.targets)
-    notes += _by_place(feeds)
+    notes += _by_place(feeds) + counted_false
+    if was_half:
+        notes.append("what it holds in float16 is computed in float32, as CPUs do")
 
     def answers(inputs: Inputs) -> NDArray[np.float32]:
         if native is not None:
@@ -144,6 +149,30 @@ def wrap(
     graph = _assemble(plain, task, feeds, reading)
     _check_as_a_worker(graph, task)
     return OwnModel(graph, count_numbers(model), answers), notes
+
+
+def _of_truths(
+    session: Session, feeds: Sequence[Feed], inputs: Inputs
+) -> tuple[list[Feed], list[str]]:
+    """Feeds that count what is neither True nor False as False, where the model knows no gaps."""
+    columns = [feed.port.name for feed in feeds if feed.truth is not None]
+    if not columns:
+        return list(feeds), []
+    one = {
+        name: np.full_like(array[:1], "") if array.dtype == object else array[:1]
+        for name, array in inputs.items()
+    }
+    try:
+        outputs = _run(session, feeds, one)
+        finite = all(np.isfinite(a).all() for a in outputs.values() if a.dtype.kind == "f")
+    except ExportError:  # that of other inputs is told later
+        finite = True
+    if finite:
+        return list(feeds), []
+    names = ", ".join(map(repr, columns))
+    return [feed.without_gaps() for feed in feeds], [
+        f"what is neither True nor False in {names} counts as False"
+    ]
 
 
 def _run(session: Session, feeds: Sequence[Feed], inputs: Inputs) -> dict[str, NDArray[Any]]:

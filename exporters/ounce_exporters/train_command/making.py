@@ -65,6 +65,8 @@ def make(name: str | None, settings: TrainSettings, advice: Advice | None, begun
     chosen = choose(recipes, settings)
     chosen = fitting(chosen, settings, console)
     if settings.tune is not None:
+        if settings.resume:
+            say(console, "Note: a search with --tune is not kept, so --resume searches anew")
         data, chosen = _tune(data, chosen, settings, console, begun_s)
     say(
         console,

@@ -40,6 +40,15 @@ def advice(decision: Decision, budget: Budget = WHOLE) -> Advice:
     )
 
 
+def test_doubts_stand_beside_the_plan() -> None:
+    doubt = "column 'fee' alone gives the target away: if known afterwards, train --without 'fee'"
+    look = LOOK.model_copy(update={"notices": ("read as: ',' separated, UTF-8", doubt)})
+    decision = Decision(verdict=Verdict.NEITHER_YET, best="ridge")
+    said = list(lines(advice(decision).model_copy(update={"look": look})))
+    assert said[:2] == ["Advice: neither yet", f"Before you build it: {doubt}"]
+    assert not any("read as" in line for line in said)
+
+
 def test_a_sample_is_told() -> None:
     budget = Budget(given_s=6, planned_s=5, n_rows=1000, of_rows=2100, rungs=(750,), n_folds=1)
     decision = Decision(verdict=Verdict.NEITHER_YET, best="ridge")

@@ -54,6 +54,20 @@ def test_a_slow_machine_counts_by_what_the_models_before_took() -> None:
     assert not limit.allows(slow)  # 50 + 2 * 60
 
 
+def test_what_each_model_takes_whatever_its_work_is_does_not_count_as_slowness() -> None:
+    clock = Clock()
+    limit = TimeLimit(15.0, 0.0, clock)
+    light = [recipe(f"light-{i}", 0.02 * (i + 1)) for i in range(4)]
+    for model, now in zip(light, (7.0, 9.0, 11.0), strict=False):  # the first imports libraries
+        assert limit.allows(model)
+        clock.now = now
+        limit.ended(model)
+    assert limit.allows(light[3])  # 11 + about 2
+    clock.now = 13.5
+    limit.ended(light[3])
+    assert not limit.allows(recipe("another", 0.1))  # 13.5 + about 2
+
+
 def test_a_limit_that_was_passed_is_told() -> None:
     clock = Clock()
     limit = TimeLimit(15.0, 0.0, clock)

@@ -233,6 +233,7 @@ def test_numbers_from_0_count_labels_that_are_numbers_from_1() -> None:
     assert place_labels(task("1", "2", "3"), ("0", "1", "2")) == (0, 1, 2)
     assert place_labels(task("1", "2", "3"), ("3", "1", "2")) == (1, 2, 0)
     assert place_labels(task("0", "1"), ("1", "0")) == (1, 0)
+    assert place_labels(task("-1", "1", "2.5"), ("1.0", "2.50", "-1.0")) == (2, 0, 1)
     with pytest.raises(ExportError, match=r"'0', .* does not know: .* each with --label"):
         place_labels(task("1", "2", "3"), ("0", "1"))
 

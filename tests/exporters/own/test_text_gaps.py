@@ -76,6 +76,26 @@ MODELS: dict[str, tuple[Callable[[], Any], object]] = {
     "a category": (lambda: linear(OneHotEncoder()), np.nan),
     "None is a category": (lambda: linear(OneHotEncoder()), None),
     "a category among rare ones": (lambda: linear(OneHotEncoder(min_frequency=110)), np.nan),
+    "a rare category, as what is unknown": (
+        lambda: linear(OneHotEncoder(min_frequency=110, handle_unknown="infrequent_if_exist")),
+        np.nan,
+    ),
+    "rare ones behind what fills gaps": (
+        lambda: linear(
+            make_pipeline(
+                SimpleImputer(strategy="most_frequent"),
+                OneHotEncoder(max_categories=2, handle_unknown="infrequent_if_exist"),
+            )
+        ),
+        np.nan,
+    ),
+    "rare ones, the first left out": (
+        lambda: linear(
+            OneHotEncoder(max_categories=3, drop="first", handle_unknown="infrequent_if_exist")
+        ),
+        np.nan,
+    ),
+    "none is rare": (lambda: linear(OneHotEncoder(handle_unknown="infrequent_if_exist")), np.nan),
     "a category beside numbers": (mixed, np.nan),
     "a mean of the target": (lambda: linear(TargetEncoder(cv=2)), np.nan),
     "a number": (lambda: linear(numbered(unknown_value=-1, encoded_missing_value=-2)), np.nan),
@@ -116,6 +136,60 @@ def test_an_empty_text_is_the_gap_that_a_model_has_learned(what: str) -> None:
     np.testing.assert_array_equal(model.predict_proba(rows), expected)  # it stays as it was
 
 
+@pytest.mark.parametrize("gap", [np.nan, None])
+def test_boosting_of_categories_of_a_frame_answers_as_it_does(gap: object) -> None:
+    """As `HistGradientBoostingClassifier(categorical_features="from_dtype")` learns of a frame."""
+    rows = frame(gap)[["warm", "site", "floor", "shift"]]
+    known = rows.astype({"site": "category", "shift": "category"})
+    truth = np.where(rows["site"].isna() | (rows["warm"] > 1), "yes", "no")
+    model = HistGradientBoostingClassifier(max_iter=8, min_samples_leaf=5).fit(known, truth)
+    foreign = from_sklearn(model, TASK)
+    odd = pd.concat([rows, pd.DataFrame([[9.0, "mars", 1, "day"]], columns=rows.columns)])
+    texts = odd[TEXTS].where(odd[TEXTS].notna(), "").to_numpy(object)
+    numbers = odd[["warm", "floor"]].to_numpy(np.float32)
+    columns = {"warm": numbers[:, :1], "floor": numbers[:, 1:]}
+    columns |= {"site": texts[:, :1], "shift": texts[:, 1:]}
+    session = Session(foreign.graph)
+    feeds = {port.name: columns[port.name] for port in session.inputs}
+    (found,) = session.run(feeds, len(odd)).values()
+    wanted = model.predict_proba(odd)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    assert foreign.native is not None
+    native = foreign.native({"numbers": numbers, "texts": texts})
+    np.testing.assert_allclose(native, wanted, atol=1e-6)
+
+
+def test_what_is_unknown_counts_as_rare() -> None:
+    rows = frame("none").assign(floor=lambda table: table["floor"] * 0.5)
+    encoder = OneHotEncoder(min_frequency=135, handle_unknown="infrequent_if_exist")
+    columns = make_column_transformer((encoder, ["site", "shift", "floor"]))
+    model = make_pipeline(columns, LogisticRegression()).fit(rows, rows["warm"] > rows["floor"])
+    odd = pd.DataFrame([[0.0, "mars", "noon", 0.7], [0.0, "north", "day", 0.5]])
+    odd = pd.concat([rows, odd.set_axis(["warm", "site", "shift", "floor"], axis=1)])
+    texts, floor = odd[TEXTS].to_numpy(object), odd[["floor"]].to_numpy(np.float32)
+    feeds = {"site": texts[:, :1], "shift": texts[:, 1:], "floor": floor}
+    found = list(Session(from_sklearn(model, TASK).graph).run(feeds, len(odd)).values())[-1]
+    np.testing.assert_allclose(found, model.predict_proba(odd), atol=1e-5)
+
+
+def test_categories_that_are_decimals_are_known() -> None:
+    """A frame has 0.1 in double precision, and a task in float32."""
+    rows = frame(np.nan).assign(floor=lambda table: (table["floor"] + 1) / 10)
+    columns = make_column_transformer(
+        (OneHotEncoder(handle_unknown="infrequent_if_exist"), ["floor"]), ("passthrough", ["warm"])
+    )
+    truth = (rows["warm"] > 0) ^ (rows["floor"] > 0.25)
+    model = make_pipeline(columns, LogisticRegression()).fit(rows, truth)
+    foreign = from_sklearn(model, TASK)
+    numbers = rows[["warm", "floor"]].to_numpy(np.float32)
+    feeds = {"warm": numbers[:, :1], "floor": numbers[:, 1:]}
+    (found,) = Session(foreign.graph).run(feeds, len(rows)).values()
+    np.testing.assert_allclose(found, model.predict_proba(rows), atol=1e-5)
+    assert foreign.native is not None
+    native = foreign.native({"numbers": numbers, "texts": rows[TEXTS].to_numpy(object)})
+    np.testing.assert_allclose(native, model.predict_proba(rows), atol=1e-6)
+
+
 class Mine(Pipeline):
     """A class of somebody's own."""
 
@@ -147,5 +221,8 @@ def test_a_step_that_takes_numbers_of_texts_is_refused() -> None:
     rows = frame(np.nan).assign(site=True)
     columns = make_column_transformer((StandardScaler(), ["warm", "site"]))
     model = make_pipeline(columns, LogisticRegression()).fit(rows, rows["warm"] > 0)
-    with pytest.raises(ExportError, match="takes numbers from columns that hold texts in a table"):
+    with pytest.raises(
+        ExportError,
+        match="a step takes numbers: some columns hold texts in the table: encode these",
+    ):
         from_sklearn(model, TASK)

@@ -222,12 +222,14 @@ def test_the_command_tunes_a_ladder(
 
     monkeypatch.setattr("ounce_exporters.train_command.making.build_ladder", build)
     only = [f"--only={name}" for name in LIGHT]
-    monkeypatch.setattr("sys.argv", ["ounce", "train", *map(str, options), "--tune", "5", *only])
+    monkeypatch.setattr(
+        "sys.argv", ["ounce", "train", *map(str, options), "--tune", "5", "--resume", *only]
+    )
     with pytest.raises(SystemExit) as end:
         main()
     out = capsys.readouterr().out
     assert end.value.code in (0, None), out
-    assert "Tuning: 5 trials; the ladder is " in out
+    assert out.index("--resume searches anew") < out.index("Tuning: 5 trials; the ladder is ")
     cards = [read_card(path) for path in (tmp_path / "moons").glob("*/card.json")]
     assert 1 <= len(cards) <= 5
     assert kept

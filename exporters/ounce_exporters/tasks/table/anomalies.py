@@ -1,5 +1,6 @@
 """Normal items among which a few may be strange."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
@@ -83,8 +84,15 @@ def check_normal(data: TaskData) -> None:
     if n < needed:
         raise DataError(
             f"{n} normal rows validate: --false-alarms {rate:g} needs {needed}; give more rows, or "
-            f"a rate of {1 / (n + 1):.2g} or more"
+            f"a rate of {_least_rate(n):g} or more"
         )
+
+
+def _least_rate(n: int) -> float:
+    """The least rate that so many normal rows can show, rounded up to three digits."""
+    exact = 1 / (n + 1)
+    unit = 10.0 ** (math.floor(math.log10(exact)) - 2)
+    return math.ceil(exact / unit - 1e-9) * unit
 
 
 def families(data: TaskData) -> list[Family]:

@@ -13,7 +13,7 @@ from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.export.example import example_request
 from ounce_exporters.ladder.building import export_model
 from ounce_exporters.ladder.recipe import TaskData
-from ounce_exporters.own.native import from_torch
+from ounce_exporters.own.torch_modules import from_torch
 from ounce_exporters.tasks.image import models
 from ounce_exporters.tasks.image.folders import read_folder
 from ounce_exporters.tasks.table.options import TableOptions, read_image_size

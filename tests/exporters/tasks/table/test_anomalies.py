@@ -112,6 +112,19 @@ def test_a_rate_that_the_rows_cannot_show_is_refused(labelled: Path) -> None:
         loaded(labelled, "state", false_alarms=0.001)
 
 
+@pytest.mark.parametrize("n", [372, 376, 390])
+def test_the_rate_that_is_proposed_is_taken(n: int, labelled: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few.csv"
+    table = pd.read_csv(labelled)
+    pd.concat([table[table["state"] == "ok"][:n], table[table["state"] != "ok"]]).to_csv(few)
+    with pytest.raises(DataError, match="or a rate of ") as refused:
+        loaded(few, "state", false_alarms=0.001)
+    rate = float(str(refused.value).split("or a rate of ")[1].split()[0])
+    assert loaded(few, "state", false_alarms=rate)[0].spec.false_alarms == rate
+    with pytest.raises(DataError, match="or a rate of "):
+        loaded(few, "state", false_alarms=0.98 * rate)
+
+
 def test_too_few_anomalies_to_judge_by_are_refused(labelled: Path, tmp_path: Path) -> None:
     table = pd.read_csv(labelled).query("state == 'ok'")
     table.iloc[:3, -1] = "leak"

@@ -1,0 +1,188 @@
+"""Steps of scikit-learn that skl2onnx has no converter for, or a narrower one, as graphs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto
+from ounce_schemas.errors import ExportError
+from scipy.interpolate import PPoly  # type: ignore[import-untyped]
+from skl2onnx.common._container import ModelComponentContainer
+from skl2onnx.common._registration import get_converter, get_shape_calculator
+from skl2onnx.common._topology import Operator, Scope
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from skl2onnx.helpers.integration import add_onnx_graph
+from sklearn.impute import SimpleImputer
+from sklearn.kernel_approximation import Nystroem, RBFSampler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer
+
+from ounce_exporters.own.functions import trace
+from ounce_exporters.own.operators import FEATURES, Operators
+from ounce_exporters.own.rare_categories import counts_unknown, encode_rare
+
+
+def _function(step: Any, width: int) -> onnx.ModelProto:
+    columns = () if step.validate else getattr(step, "feature_names_in_", ())
+    return trace(step.func, step.kw_args, width, tuple(columns))
+
+
+def _random_features(step: Any, width: int) -> onnx.ModelProto:
+    made = Operators()
+    turned = made.add("MatMul", made.doubles(FEATURES), _doubles(step.random_weights_))
+    waves = made.add("Cos", made.add("Add", turned, _doubles(step.random_offset_)[None]))
+    scale = np.array((2.0 / step.n_components) ** 0.5)
+    return made.of_features(width, made.add("Mul", waves, scale))
+
+
+def _nystroem(step: Any, width: int) -> onnx.ModelProto:
+    """Kernels with the rows that it keeps, then its own weights."""
+    made = Operators()
+    kept = _doubles(step.components_)
+    x = made.doubles(FEATURES)
+    gamma = 1.0 / kept.shape[1] if step.gamma is None else float(step.gamma)
+    products = made.add("MatMul", x, kept.T)
+    if step.kernel == "rbf":
+        own = made.add("ReduceSum", made.add("Mul", x, x), np.array([1]), keepdims=1)
+        twice = made.add("Mul", products, np.array(2.0))
+        away = made.add("Sub", made.add("Add", own, (kept**2).sum(axis=1)[None]), twice)
+        kernels = made.add("Exp", made.add("Mul", away, np.array(-gamma)))
+    elif step.kernel == "linear":
+        kernels = products
+    elif step.kernel in ("poly", "polynomial", "sigmoid"):
+        offset = 1.0 if step.coef0 is None else float(step.coef0)
+        inside = made.add("Add", made.add("Mul", products, np.array(gamma)), np.array(offset))
+        degree = 3.0 if step.degree is None else float(step.degree)
+        kernels = (
+            made.add("Tanh", inside)
+            if step.kernel == "sigmoid"
+            else made.add("Pow", inside, np.array(degree))
+        )
+    else:
+        raise ExportError(
+            f"the kernel {step.kernel!r} of a Nystroem can't be converted: rbf, linear, poly and "
+            "sigmoid can"
+        )
+    return made.of_features(width, made.add("MatMul", kernels, _doubles(step.normalization_).T))
+
+
+def _splines(step: Any, width: int) -> onnx.ModelProto:
+    """B-splines as one polynomial in each interval between two knots."""
+    if step.extrapolation == "linear":
+        raise ExportError(
+            "a SplineTransformer with extrapolation='linear' can't be converted: 'constant', "
+            "'continue' and 'periodic' can"
+        )
+    made = Operators()
+    whole = made.doubles(FEATURES)
+    parts = []
+    for place, spline in enumerate(step.bsplines_):
+        degree = spline.k
+        low, high = float(spline.t[degree]), float(spline.t[-degree - 1])
+        x = made.columns(whole, [place])
+        if step.extrapolation == "periodic":
+            period = np.array(high - low)
+            away = made.add("Sub", x, np.array(low))
+            turns = made.add("Floor", made.add("Div", away, period))
+            x = made.add(
+                "Add", made.add("Sub", away, made.add("Mul", turns, period)), np.array(low)
+            )
+        elif step.extrapolation in ("constant", "error"):
+            x = made.add("Min", made.add("Max", x, np.array(low)), np.array(high))
+        # Of shape (degree + 1, intervals, splines); the knots before and behind repeat borders.
+        columns = spline.c.T if step.include_bias else spline.c.T[:-1]
+        pieces = [PPoly.from_spline((spline.t, column, degree)) for column in columns]
+        inside = slice(degree, len(spline.t) - degree - 1)
+        starts = pieces[0].x[inside]
+        weights = np.stack([piece.c[:, inside] for piece in pieces], axis=2)
+        later = made.add("GreaterOrEqual", x, starts[None, 1:])
+        counts = made.add("Cast", later, to=TensorProto.INT64)
+        number = made.add("ReduceSum", counts, np.array([1]), keepdims=0)
+        start = made.add("Gather", starts[:, None], number, axis=0)
+        along = made.add("Sub", x, start)
+        value = made.add("Gather", weights[0], number, axis=0)
+        for power in weights[1:]:
+            value = made.add("Mul", value, along)
+            value = made.add("Add", value, made.add("Gather", power, number, axis=0))
+        parts.append(value)
+    return made.of_features(width, made.side_by_side(parts))
+
+
+def _doubles(values: Any) -> NDArray[np.float64]:
+    return np.ascontiguousarray(values, np.float64)
+
+
+def _with_gaps_marked(step: Any, width: int) -> onnx.ModelProto:
+    """What fills gaps of numbers, and beside it where the gaps were."""
+    made = Operators()
+    gaps = made.add("IsNaN", FEATURES)
+    filled = made.add("Where", gaps, _floats(step.statistics_)[None], FEATURES)
+    kept = np.flatnonzero(~np.isnan(step.statistics_.astype(np.float64)))
+    marks = made.add("Cast", made.columns(gaps, step.indicator_.features_), to=TensorProto.FLOAT)
+    return made.of_features(width, made.side_by_side([made.columns(filled, kept), marks]))
+
+
+def _floats(values: Any) -> NDArray[np.float32]:
+    return np.asarray(values, np.float32)
+
+
+_GRAPHS: dict[type, Callable[[Any, int], onnx.ModelProto]] = {
+    FunctionTransformer: _function,
+    Nystroem: _nystroem,
+    RBFSampler: _random_features,
+    SimpleImputer: _with_gaps_marked,
+    SplineTransformer: _splines,
+}
+"""By the class of a step: its graph, by the number of columns that it reads."""
+_NARROWER: dict[type, Callable[[Any], bool]] = {
+    FunctionTransformer: lambda step: step.func is not None,
+    OneHotEncoder: counts_unknown,
+    SimpleImputer: lambda step: step.add_indicator and np.isnan(step.missing_values),
+}
+"""Of steps that skl2onnx converts, those that it does not, or not rightly."""
+
+
+def _is_ours(step: Any) -> bool:
+    narrower = _NARROWER.get(type(step))
+    return narrower is None or narrower(step)
+
+
+def _graph(operator: Operator) -> onnx.ModelProto:
+    step = operator.raw_operator
+    if isinstance(step, OneHotEncoder):
+        return encode_rare(step, operator.inputs)
+    if any(isinstance(given.type, StringTensorType) for given in operator.inputs):
+        if isinstance(step, FunctionTransformer):
+            name = getattr(step.func, "__name__", type(step.func).__name__)
+            raise ExportError(
+                f"the function {name!r} of a FunctionTransformer reads texts, which can't be "
+                "converted: put what it makes into the table as a column"
+            )
+        raise ExportError(f"a {type(step).__name__} of texts can't be converted: give it numbers")
+    if len(operator.inputs) > 1:
+        raise ExportError(f"a {type(step).__name__} reads a frame: put it into a ColumnTransformer")
+    (given,) = operator.inputs
+    return _GRAPHS[type(step)](step, given.type.shape[1])
+
+
+def _set_shape(operator: Operator) -> None:
+    if not _is_ours(operator.raw_operator):
+        get_shape_calculator(operator.type)(operator)
+        return
+    (output,) = onnx.shape_inference.infer_shapes(_graph(operator)).graph.output
+    width = output.type.tensor_type.shape.dim[1].dim_value
+    operator.outputs[0].type = FloatTensorType([None, width])
+
+
+def _convert(scope: Scope, operator: Operator, container: ModelComponentContainer) -> None:
+    if not _is_ours(operator.raw_operator):
+        get_converter(operator.type)(scope, operator, container)
+        return
+    add_onnx_graph(scope, operator, container, _graph(operator))
+
+
+CONVERTERS = dict.fromkeys([*_GRAPHS, OneHotEncoder], _convert)
+"""As skl2onnx takes them, by class."""
+SHAPES = dict.fromkeys([*_GRAPHS, OneHotEncoder], _set_shape)
+"""What says skl2onnx the shapes of their answers."""
