@@ -1,16 +1,16 @@
 """The last good policy of a worker, kept on disk for a start at which the topic can't be read."""
 
 import logging
-import os
-import tempfile
 from pathlib import Path
 
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import PolicyVersion, read_version
+from ounce_schemas.whole_file import write_whole
 
 logger = logging.getLogger(__name__)
 
 _FILE = "policy.json"
+_OWN = 0o600
 
 
 class KeptPolicy:
@@ -37,17 +37,7 @@ class KeptPolicy:
         """Keep a version; the file is the one before or this one, never a part. A disk that does
         not take it is told of, and costs nothing else."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{_FILE}-")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(version.model_dump_json())
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(name).replace(self.path)
-            except OSError:
-                Path(name).unlink(missing_ok=True)
-                raise
+            write_whole(self.path, version.model_dump_json().encode(), _OWN)
         except OSError as e:
             logger.error(
                 "policy %s is not kept on disk, a start without the topic would not have it: %s",

@@ -148,6 +148,8 @@ def test_a_broken_version_replaces_nothing_of_any_task(followed: Followed, broke
 
 def test_the_last_good_version_is_kept_for_a_start_without_the_topic(tmp_path: Path) -> None:
     Followed(tmp_path).apply("min_accuracy: 0.5")
+    [kept] = tmp_path.iterdir()
+    assert kept.stat().st_mode & 0o777 == 0o600
     later = Followed(tmp_path)
     later.following.use_kept()
     assert later.versions == ["v1", "v1"]
