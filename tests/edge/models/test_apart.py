@@ -25,7 +25,7 @@ def test_a_crash_costs_the_call_alone_and_all_models_come_back(runtime: ApartRun
         models[0].run(wish(bad.CRASH))
     for model in models:
         answers_again(model)
-    assert runtime.n_restarts == 1
+    assert runtime._n_started == 2
 
 
 def test_while_a_process_starts_calls_fail_at_once(runtime: ApartRuntime) -> None:
@@ -38,7 +38,7 @@ def test_while_a_process_starts_calls_fail_at_once(runtime: ApartRuntime) -> Non
                 model.run(wish(bad.ANSWER))
         assert runtime.used_bytes == 0
     answers_again(model)
-    assert runtime.n_restarts == 1
+    assert runtime._n_started == 2
 
 
 def test_a_restart_that_finds_a_process_leaves_it(runtime: ApartRuntime) -> None:
@@ -51,7 +51,7 @@ def test_a_restart_that_finds_a_process_leaves_it(runtime: ApartRuntime) -> None
         runtime.load(PATH, b"two")
         pid = runtime.pid
     wait_until(lambda: not runtime._is_starting.is_set(), lambda: None)
-    assert (runtime.pid, runtime.n_restarts) == (pid, 1)
+    assert (runtime.pid, runtime._n_started) == (pid, 2)
 
 
 class Looks(threading.Event):
@@ -96,11 +96,11 @@ def test_an_error_that_sticks_ends_the_process_and_another_does_not(runtime: Apa
     with pytest.raises(RuntimeError, match=r"^CudaError: cudaMalloc: cudaErrorMemoryAllocation"):
         model.run(wish(bad.OUT_OF_MEMORY))
     assert model.run(wish(bad.ANSWER)) == bad.ANSWER
-    assert runtime.n_restarts == 0
+    assert runtime._n_started == 1
     with pytest.raises(ApartError, match=r"can't go on: CudaError: .*cudaErrorIllegalAddress"):
         model.run(wish(bad.STICK))
     answers_again(model)
-    assert runtime.n_restarts == 1
+    assert runtime._n_started == 2
 
 
 def test_a_call_that_finds_the_gpu_taken_costs_no_process(runtime: ApartRuntime) -> None:
@@ -108,7 +108,7 @@ def test_a_call_that_finds_the_gpu_taken_costs_no_process(runtime: ApartRuntime)
     with pytest.raises(ApartError, match=r"^a load has its memory$"):
         model.run(wish(bad.DOWN))
     assert model.run(wish(bad.ANSWER)) == bad.ANSWER
-    assert runtime.n_restarts == 0
+    assert runtime._n_started == 1
 
 
 def test_a_call_that_hangs_is_ended() -> None:
@@ -150,12 +150,12 @@ def test_restarts_wait_longer_each_time(runtime: ApartRuntime, clock: Clock) -> 
                 model.run(wish(bad.ANSWER))
         clock.now_s += pause_s
         answers_again(model)
-    assert runtime.n_restarts == len(pauses_s)
+    assert runtime._n_started == len(pauses_s) + 1
     clock.now_s += 100.0  # the process has lasted: the next restart is at once
     with pytest.raises(ApartError, match="exit code 3"):
         model.run(wish(bad.EXIT))
     answers_again(model)
-    assert runtime.n_restarts == len(pauses_s) + 1
+    assert runtime._n_started == len(pauses_s) + 2
 
 
 def test_a_model_that_is_refused_or_kills_its_process_is_not_kept(runtime: ApartRuntime) -> None:

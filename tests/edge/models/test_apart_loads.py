@@ -27,7 +27,7 @@ def test_calls_of_other_models_are_answered_while_one_loads(runtime: ApartRuntim
         slow = pool.submit(runtime.load, PATH, b"slow")
         model.run(wish(bad.RELEASE))  # waits for the load to begin, and lets it end
         assert slow.result().run(wish(bad.ANSWER)) == bad.ANSWER
-    assert runtime.n_restarts == 0
+    assert runtime._n_started == 1
 
 
 def test_a_process_that_a_call_kills_ends_a_load_under_way(runtime: ApartRuntime) -> None:
@@ -58,13 +58,13 @@ def test_a_model_that_kills_the_next_process_is_left_out_of_the_one_behind(
     for _ in range(2):
         with pytest.raises(ApartError, match=r"did not come back: .*exit code 6"):
             killer.run(wish(bad.ANSWER))
-    assert runtime.n_restarts == 2
+    assert runtime._n_started == 3
     (tmp_path / "mark").unlink()
     with pytest.raises(ApartError, match="exit code 3"):
         model.run(wish(bad.EXIT))
     clock.now_s += 2.0
     answers_again(killer)  # it is left out of that one alone
-    assert runtime.n_restarts == 3
+    assert runtime._n_started == 4
 
 
 def test_a_model_that_finds_no_room_comes_back_once_there_is_some(
@@ -79,7 +79,7 @@ def test_a_model_that_finds_no_room_comes_back_once_there_is_some(
         large.run(wish(bad.ANSWER))
     (tmp_path / "mark").unlink()
     answers_again(large)
-    assert runtime.n_restarts == 1
+    assert runtime._n_started == 2
 
 
 def test_what_finds_no_thread_is_tried_again(

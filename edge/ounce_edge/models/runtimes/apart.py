@@ -81,11 +81,6 @@ class ApartRuntime:
         return self._threads
 
     @property
-    def n_restarts(self) -> int:
-        """How often the process was started again."""
-        return self._n_started - 1
-
-    @property
     def pid(self) -> int | None:
         """Of the process; None where there is none."""
         return None if self._child is None or self._child.is_over else self._child.pid
