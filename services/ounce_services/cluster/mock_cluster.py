@@ -17,6 +17,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "mock_cluster_new": (_Handle, [_Handle, ctypes.c_int]),
     "mock_cluster_bootstraps": (_Text, [_Handle]),
     "mock_cluster_destroy": (None, [_Handle]),
+    "mock_group_initial_rebalance_delay_ms": (None, [_Handle, ctypes.c_int32]),
     "mock_partition_delete_records": (
         ctypes.c_int,
         [_Handle, _Text, ctypes.c_int32, ctypes.c_int64],
@@ -44,6 +45,8 @@ class MockCluster:
         if not self._cluster:
             self._call["destroy"](self._client)
             raise BrokerError("the embedded broker did not start: it finds no free port")
+        # Else a group waits 3 s for more members before its first one may read.
+        self._call["mock_group_initial_rebalance_delay_ms"](self._cluster, 0)
         servers: bytes = self._call["mock_cluster_bootstraps"](self._cluster)
         self.bootstrap_servers = servers.decode()
 
