@@ -2,49 +2,100 @@
 
 For demonstrations and quick tests only. Its limits:
 
+- Each partition keeps the records of the last 10 s, and its newest 1,000. Older ones go.
 - Each partition holds 5 MiB. Then it drops its oldest records without a word.
-- The more a partition holds, the longer each fetch takes.
 - Nothing survives the process.
 - Every topic has four partitions.
 - There is no compaction, no retention setting and no real transaction.
+- A fetch brings one batch of each partition.
 - A fetch that finds nothing takes the whole of the consumer's `fetch.wait.max.ms`.
 - A consumer that may create topics (`allow.auto.create.topics=true`) takes 60 s to start.
 """
 
-from collections.abc import Iterable
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Self
 
-from confluent_kafka import KafkaException, Producer
-from ounce_schemas.errors import BrokerError
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from ounce_services.cluster.admin import TopicState, create_topics
+from ounce_services.cluster.admin import CLIENT_CONFIG, TopicState, create_topics
+from ounce_services.cluster.mock_cluster import MockCluster
+
+KEPT_RECORDS = 1000
+"""Of each partition, however old they are."""
+_KEPT_LOOKS, _LOOK_EVERY_S = 10, 1.0
+_TIMEOUT_S = 2.0
 
 
 class EmbeddedBroker:
     """Context manager: the broker serves other processes too, for as long as the block lasts.
 
+    It forgets old records: librdkafka walks from a partition's oldest record to the one that is
+    asked for, so a partition that grows makes each fetch slower than the one before.
+
     Raises:
-        BrokerError: this librdkafka was built without its mock cluster.
+        BrokerError: this librdkafka has no mock cluster that can forget.
     """
 
     def __init__(self) -> None:
-        self._owner = Producer({"test.mock.num.brokers": 1, "log_level": 2})
-        try:
-            brokers = self._owner.list_topics(timeout=10).brokers.values()
-        except KafkaException as e:
-            raise BrokerError(f"the embedded broker did not start: {e}") from e
-        self.bootstrap_servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
+        self._cluster = MockCluster()
+        self.bootstrap_servers = self._cluster.bootstrap_servers
+        self._asking = Consumer(
+            {
+                **CLIENT_CONFIG,
+                "bootstrap.servers": self.bootstrap_servers,
+                "group.id": "ounce-unused",  # librdkafka wants one; it is never joined
+            }
+        )
+        self._ends: deque[Mapping[TopicPartition, int]] = deque(maxlen=_KEPT_LOOKS)
+        """Where partitions ended at the last looks."""
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="forgetting", daemon=True)
+        self._thread.start()
 
     def create_topics(self, names: Iterable[str]) -> list[TopicState]:
         """Create topics, each with four partitions."""
         return create_topics(self.bootstrap_servers, names)
 
+    def forget(self) -> None:
+        """Look where partitions end. Drop what was there ten looks ago, but for the newest.
+
+        Raises:
+            KafkaException: the broker does not answer.
+        """
+        bounds = dict(self._bounds())
+        self._ends.append({place: end for place, (_, end) in bounds.items()})
+        if len(self._ends) < _KEPT_LOOKS:
+            return
+        for place, then in self._ends[0].items():
+            start, end = bounds[place]
+            before = min(then, end - KEPT_RECORDS)
+            if before > start:
+                self._cluster.delete_records(place.topic, place.partition, before)
+
     def close(self) -> None:
         """Stop serving; everything it held is gone."""
-        self._owner.close()
+        self._stopping.set()
+        self._thread.join()
+        self._asking.close()
+        self._cluster.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_LOOK_EVERY_S):
+            with suppress(KafkaException):  # it is busy: the next look may go well
+                self.forget()
+
+    def _bounds(self) -> Iterator[tuple[TopicPartition, tuple[int, int]]]:
+        """First offset and end of each partition."""
+        for name, topic in self._asking.list_topics(timeout=_TIMEOUT_S).topics.items():
+            for partition in topic.partitions:
+                place = TopicPartition(name, partition)
+                yield place, self._asking.get_watermark_offsets(place, timeout=_TIMEOUT_S)

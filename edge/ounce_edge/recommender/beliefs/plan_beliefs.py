@@ -11,7 +11,7 @@ from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.measures import PLAIN, Strata
 from ounce_edge.recommender.beliefs.plans import Model, Plan
 from ounce_edge.recommender.beliefs.suspension import SLOW_FACTOR, SLOW_MS, SLOW_SECONDS
-from ounce_edge.recommender.beliefs.tables import BeliefState, Tables
+from ounce_edge.recommender.beliefs.tables import GROUP_ITEMS, BeliefState, Tables
 from ounce_edge.recommender.beliefs.view import View
 
 REFRESH_SECONDS = 1.0
@@ -204,10 +204,16 @@ class Plans:
             if moved > jump * seen:
                 self._is_stale = True
 
+    @property
+    def group_overhead_ms(self) -> float:
+        """Time that a group of messages takes beside its calls, however few they are."""
+        return GROUP_ITEMS * self.item_overhead_ms
+
     def observe_overhead(self, n_items: int, elapsed_ms: float) -> None:
         """Learn the time per message beside the model calls: a mean that forgets, of groups large
-        enough to tell."""
-        per_item_ms = elapsed_ms / n_items
+        enough to tell. A group takes as long as `GROUP_ITEMS` messages more: what few messages
+        took together says little of what each of many takes."""
+        per_item_ms = elapsed_ms / (n_items + GROUP_ITEMS)
         self.item_overhead_ms += (per_item_ms - self.item_overhead_ms) * min(0.1, n_items / 1000.0)
 
     def suspend(self, model: int, at_s: float) -> None:

@@ -16,6 +16,8 @@ from ounce_edge.pipeline.turn import Turn
 from ounce_edge.wire.records import Publish, Record
 
 _SLICE_SHARE = 0.1
+_OVERHEADS = 4.0
+"""A slice is at least as long as so many groups take beside their calls."""
 _LONGEST_SLICE_MS = 100.0
 
 
@@ -154,9 +156,11 @@ class Tasks:
     @property
     def slice_ms(self) -> float:
         """Longest time between two looks for newer requests: of its deadline each waits for at most
-        so much, if it is like the latest."""
-        share_ms = min(_SLICE_SHARE * self.tightest_ms, _LONGEST_SLICE_MS)
-        return max(self._least_slice_ms, share_ms)
+        so much, if it is like the latest. A shorter slice than some groups' overhead is spent on
+        that."""
+        overhead_ms = max(p.edition.plans.group_overhead_ms for p in self._pipelines.values())
+        share_ms = max(_SLICE_SHARE * self.tightest_ms, _OVERHEADS * overhead_ms)
+        return max(self._least_slice_ms, min(share_ms, _LONGEST_SLICE_MS))
 
     def drop(self, partitions: Collection[TopicPartition]) -> int:
         """Others own these: what waits is theirs to answer, what was answered theirs to commit.

@@ -148,7 +148,7 @@ class WorkerSettings(TelemetrySettings, GpuSettings, RegistrySettings):
         le=1000,
         description="Most compute between two looks for newer requests, which may be more urgent; "
         "a tenth of the tightest deadline where that is more, up to 100 ms, and half of that "
-        "where little waits",
+        "where little waits; more where a busy processor makes groups of messages dear",
     )
     batch_delay_ms: float = Field(
         default=5.0,

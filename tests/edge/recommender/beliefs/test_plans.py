@@ -47,6 +47,17 @@ def test_loading_takes_its_time_of_what_is_usual_and_of_the_most_and_costs_nothi
         assert now.cost == before.cost
 
 
+def test_what_few_messages_take_together_is_not_what_each_of_many_takes() -> None:
+    # publishing 1 message took 1.7 ms: 1.6 of that are the group's, whatever comes of it
+    both = plans()
+    without = both.view(0.0).calls[LIGHT, 64].usual_ms
+    for _ in range(10_000):
+        both.observe_overhead(1, 1.7)
+    assert both.group_overhead_ms == pytest.approx(1.6, rel=1e-3)
+    overhead_ms = both.view(10.0).calls[LIGHT, 64].usual_ms - without
+    assert overhead_ms == pytest.approx(1.6 + 6.4, rel=1e-3)
+
+
 def test_what_is_saved_is_held_against_the_most_accurate_single_model() -> None:
     assert plans().view(0.0).ranking(8).always_best == HEAVY
 

@@ -87,6 +87,15 @@ def test_a_poll_is_as_large_as_the_time_of_slices_allows(light: Pipeline) -> Non
     assert serving.room() == LEAST_POLL
 
 
+def test_a_slice_is_longer_than_what_groups_take_beside_their_calls(light: Pipeline) -> None:
+    serving = serving_of(light, delivery=FakeDelivery())
+    usual = serving.room()
+    light.edition.plans.item_overhead_ms = 0.05  # 0.8 ms a group
+    assert serving.room() == usual
+    light.edition.plans.item_overhead_ms = 0.3125  # 5 ms a group: a slice of 20 instead of 10 ms
+    assert serving.room() == 2 * usual
+
+
 def test_a_backlog_that_is_late_is_read_in_large_polls(light: Pipeline) -> None:
     serving = serving_of(light, delivery=FakeDelivery())
     small = serving.room()
