@@ -10,13 +10,14 @@ from ounce_services.cluster.embedded import EmbeddedBroker
 
 PLACE = ("old", 0)
 LOOKS = 10
+GROUP = "readers"
 
 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedBroker]:
     """It looks when it is told to."""
     monkeypatch.setattr(embedded, "_LOOK_EVERY_S", 3600.0)
-    with EmbeddedBroker() as broker:
+    with EmbeddedBroker(GROUP) as broker:
         broker.create_topics([PLACE[0]])
         yield broker
 
@@ -54,6 +55,17 @@ def test_of_what_is_old_the_newest_stays(broker: EmbeddedBroker) -> None:
     fill(broker, 100)
     look(broker, LOOKS)
     assert read(broker) == (600, 1000)
+
+
+def test_what_the_group_has_not_read_stays(broker: EmbeddedBroker) -> None:
+    fill(broker, 1500)
+    with Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": GROUP}) as group:
+        group.commit(offsets=[TopicPartition(*PLACE, 200)], asynchronous=False)
+        look(broker, LOOKS)
+        assert read(broker) == (200, 1300)
+        group.commit(offsets=[TopicPartition(*PLACE, 1500)], asynchronous=False)
+        look(broker, LOOKS)
+        assert read(broker) == (500, 1000)
 
 
 def test_what_is_new_stays_however_much_it_is(broker: EmbeddedBroker) -> None:

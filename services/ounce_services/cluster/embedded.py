@@ -2,7 +2,8 @@
 
 For demonstrations and quick tests only. Its limits:
 
-- Each partition keeps the records of the last 10 s, and its newest 1,000. Older ones go.
+- Each partition keeps the records of the last 10 s, its newest 1,000, and what one group has not
+  read. Older ones go.
 - Each partition holds 5 MiB. Then it drops its oldest records without a word.
 - Nothing survives the process.
 - Every topic has four partitions.
@@ -35,18 +36,21 @@ class EmbeddedBroker:
     It forgets old records: librdkafka walks from a partition's oldest record to the one that is
     asked for, so a partition that grows makes each fetch slower than the one before.
 
+    Args:
+        group: what it has not read yet is kept, in partitions of which it has committed an offset.
+
     Raises:
         BrokerError: this librdkafka has no mock cluster that can forget.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, group: str = "unused") -> None:
         self._cluster = MockCluster()
         self.bootstrap_servers = self._cluster.bootstrap_servers
         self._asking = Consumer(
             {
                 **CLIENT_CONFIG,
                 "bootstrap.servers": self.bootstrap_servers,
-                "group.id": "ounce-unused",  # librdkafka wants one; it is never joined
+                "group.id": group,  # it is asked for its offsets, and never joined
             }
         )
         self._ends: deque[Mapping[TopicPartition, int]] = deque(maxlen=_KEPT_LOOKS)
@@ -60,7 +64,8 @@ class EmbeddedBroker:
         return create_topics(self.bootstrap_servers, names)
 
     def forget(self) -> None:
-        """Look where partitions end. Drop what was there ten looks ago, but for the newest.
+        """Look where partitions end. Drop what was there ten looks ago, but for the newest, and for
+        what the group has not read.
 
         Raises:
             KafkaException: the broker does not answer.
@@ -69,9 +74,11 @@ class EmbeddedBroker:
         self._ends.append({place: end for place, (_, end) in bounds.items()})
         if len(self._ends) < _KEPT_LOOKS:
             return
-        for place, then in self._ends[0].items():
+        old = {place: then for place, then in self._ends[0].items() if then > bounds[place][0]}
+        for place in self._asking.committed(list(old), timeout=_TIMEOUT_S):
             start, end = bounds[place]
-            before = min(then, end - KEPT_RECORDS)
+            is_read_to = place.offset if place.offset >= 0 else end
+            before = min(old[place], end - KEPT_RECORDS, is_read_to)
             if before > start:
                 self._cluster.delete_records(place.topic, place.partition, before)
 

@@ -30,6 +30,8 @@ MODELS = "models"
 DECISIONS = "decisions"
 """In the folder of a run: what the worker records, for dry runs in the console."""
 _POLL_S = 0.05
+_GROUP = "ounce-demo"
+"""Of the worker."""
 
 
 def run_demo(settings: DemoSettings, console: Console) -> int:
@@ -111,7 +113,7 @@ def _open_broker(settings: DemoSettings, stack: ExitStack) -> str:
     Raises:
         BrokerError: it does not answer, or refuses a topic.
     """
-    kafka = settings.kafka or stack.enter_context(EmbeddedBroker()).bootstrap_servers
+    kafka = settings.kafka or stack.enter_context(EmbeddedBroker(_GROUP)).bootstrap_servers
     create_topics(
         kafka,
         all_topics(settings.task),
@@ -145,7 +147,7 @@ def _worker(settings: DemoSettings, kafka: str, port: int, logs: Path) -> list[s
         *("--models", str(logs / MODELS)),
         *("--metrics-host", "127.0.0.1"),
         *("--metrics-port", str(port)),
-        *("--group", "ounce-demo"),
+        *("--group", _GROUP),
         *("--decisions", str(logs / DECISIONS)),
         *(() if settings.kafka else _of_embedded_broker(logs)),
     )
