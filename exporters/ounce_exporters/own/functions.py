@@ -1,6 +1,6 @@
 """A person's own function of whole columns, as operators: one call of it is recorded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 from ounce_schemas.errors import ExportError
 
+from ounce_exporters.own.elementwise import FUNCTIONS, OF_BITS, OF_TRUTHS, TESTS
 from ounce_exporters.own.operators import FEATURES, Operators
 
 _REASON = 200
+_LEAST_BYTES = 4
+"""Of a type of numbers: narrower ones round, or start anew at their largest."""
 
 
-class _UntraceableError(TypeError):
-    """The function does what has no operator."""
+class _UntraceableError(BaseException):
+    """The function does what has no operator. Its own `except Exception` does not hide that."""
 
 
 class Column(NDArrayOperatorsMixin):
@@ -55,11 +58,12 @@ class Column(NDArrayOperatorsMixin):
             if not isinstance(test, Column):
                 raise _UntraceableError("np.where of a test that is known before")
             names = [self._number(value) for value in (yes, no)]
-            widths = [v._width for v in (test, yes, no) if isinstance(v, Column)]
             name = self._made.add("Where", test._as_truth(), *names)
-            return Column(self._made, name, max(widths))
-        if function is np.clip and not how.keys() - {"a_min", "a_max"}:
-            return self.clip(*inputs[1:], **{k[2:]: v for k, v in how.items()})
+            return Column(self._made, name, _width(test, yes, no))
+        bounds = {"a_min": "min", "a_max": "max"}
+        # A bound may be the only column among them.
+        if function is np.clip and isinstance(inputs[0], Column) and how.keys() <= bounds.keys():
+            return inputs[0].clip(*inputs[1:], **{bounds[k]: v for k, v in how.items()})
         if function in (np.hstack, np.column_stack) or (
             function is np.concatenate and how.get("axis") == 1
         ):
@@ -96,7 +100,7 @@ class Column(NDArrayOperatorsMixin):
 
     def astype(self, dtype: Any, **_: Any) -> "Column":
         """Numbers of another type: whole ones lose their fractions."""
-        if np.dtype(dtype).kind not in "iuf":
+        if np.dtype(dtype).kind not in "if" or np.dtype(dtype).itemsize < _LEAST_BYTES:
             raise _UntraceableError(f"it makes {np.dtype(dtype)} of numbers")
         name = self.end()
         if np.dtype(dtype).kind != "f":
@@ -145,107 +149,30 @@ class Column(NDArrayOperatorsMixin):
         return self._made.add("Not", same)
 
     def _call(self, ufunc: np.ufunc, inputs: tuple[Any, ...]) -> "Column":
-        make = _FUNCTIONS.get(ufunc)
-        if make is None:
+        are_truths = all(map(_is_truth, inputs))
+        if ufunc is np.add and are_truths:
+            ufunc = np.logical_or  # NumPy's sum of true and true is true
+        make = FUNCTIONS.get(ufunc)
+        if make is None or (ufunc in OF_BITS and not are_truths):
             raise _UntraceableError(f"np.{ufunc.__name__}")
-        width = max(
-            value._width if isinstance(value, Column) else np.size(value) for value in inputs
-        )
-        truths = ufunc in _OF_TRUTHS
+        truths = ufunc in OF_TRUTHS
         given = [
             value._as_truth() if truths and isinstance(value, Column) else self._number(value)
             for value in inputs
         ]
         if truths:
             given = [v if isinstance(v, str) else np.asarray(v) != 0 for v in given]
-        return Column(self._made, make(self._made, *given), width, truths or ufunc in _TESTS)
+        name = make(self._made, *given)
+        return Column(self._made, name, _width(*inputs), truths or ufunc in TESTS)
 
 
-def _one(operator: str, **how: Any) -> Callable[..., str]:
-    return lambda made, *given: made.add(operator, *given, **how)
+def _width(*values: Any) -> int:
+    """Columns of what is made of values, item by item."""
+    return max(value._width if isinstance(value, Column) else np.size(value) for value in values)
 
 
-def _number(value: float) -> NDArray[np.float64]:
-    return np.array(value, np.float64)
-
-
-def _scaled_log(base: float) -> Callable[..., str]:
-    return lambda made, x: made.add("Div", made.add("Log", x), _number(np.log(base)))
-
-
-def _floor_divide(made: Operators, x: Any, y: Any) -> str:
-    return made.add("Floor", made.add("Div", x, y))
-
-
-def _hyperbolic(operator: str) -> Callable[..., str]:
-    def make(made: Operators, x: Any) -> str:
-        both = made.add("Exp", x), made.add("Exp", made.add("Neg", x))
-        return made.add("Div", made.add(operator, *both), _number(2))
-
-    return make
-
-
-_TESTS: dict[Any, Callable[..., str]] = {
-    np.greater: _one("Greater"),
-    np.greater_equal: _one("GreaterOrEqual"),
-    np.less: _one("Less"),
-    np.less_equal: _one("LessOrEqual"),
-    np.equal: _one("Equal"),
-    np.not_equal: lambda made, x, y: made.add("Not", made.add("Equal", x, y)),
-    np.isnan: _one("IsNaN"),
-}
-"""Make true and false of numbers."""
-_OF_TRUTHS: dict[Any, Callable[..., str]] = {
-    np.logical_and: _one("And"),
-    np.logical_or: _one("Or"),
-    np.logical_not: _one("Not"),
-    np.bitwise_and: _one("And"),
-    np.bitwise_or: _one("Or"),
-    np.invert: _one("Not"),
-}
-"""Make true and false of true and false."""
-_FUNCTIONS: dict[Any, Callable[..., str]] = {
-    np.add: _one("Add"),
-    np.subtract: _one("Sub"),
-    np.multiply: _one("Mul"),
-    np.true_divide: _one("Div"),
-    np.floor_divide: _floor_divide,
-    np.remainder: lambda made, x, y: made.add(
-        "Sub", x, made.add("Mul", _floor_divide(made, x, y), y)
-    ),
-    np.power: _one("Pow"),
-    np.square: lambda made, x: made.add("Mul", x, x),
-    np.sqrt: _one("Sqrt"),
-    np.reciprocal: _one("Reciprocal"),
-    np.negative: _one("Neg"),
-    np.positive: _one("Identity"),
-    np.absolute: _one("Abs"),
-    np.fabs: _one("Abs"),
-    np.sign: _one("Sign"),
-    np.floor: _one("Floor"),
-    np.ceil: _one("Ceil"),
-    np.rint: _one("Round"),
-    np.minimum: _one("Min"),
-    np.maximum: _one("Max"),
-    np.exp: _one("Exp"),
-    np.exp2: lambda made, x: made.add("Exp", made.add("Mul", x, _number(np.log(2)))),
-    np.expm1: lambda made, x: made.add("Sub", made.add("Exp", x), _number(1)),
-    np.log: _one("Log"),
-    np.log1p: lambda made, x: made.add("Log", made.add("Add", x, _number(1))),
-    np.log2: _scaled_log(2),
-    np.log10: _scaled_log(10),
-    np.sin: _one("Sin"),
-    np.cos: _one("Cos"),
-    np.tan: lambda made, x: made.add("Div", made.add("Sin", x), made.add("Cos", x)),
-    np.sinh: _hyperbolic("Sub"),
-    np.cosh: _hyperbolic("Add"),
-    np.tanh: _one("Tanh"),
-    np.deg2rad: lambda made, x: made.add("Mul", x, _number(np.pi / 180)),
-    np.radians: lambda made, x: made.add("Mul", x, _number(np.pi / 180)),
-    **_TESTS,
-    **_OF_TRUTHS,
-}
-"""By the function of NumPy: its operators, in double precision."""
+def _is_truth(value: Any) -> bool:
+    return value._truth if isinstance(value, Column) else np.asarray(value).dtype == np.bool_
 
 
 def trace(
@@ -262,17 +189,26 @@ def trace(
     Raises:
         ExportError: it does what has no operator, or does not answer with columns.
     """
-    made = Operators()
-    given = Column(made, made.doubles(FEATURES), width, columns=columns)
     try:
-        answer = given if function is None else function(given, **(how or {}))
-        if not isinstance(answer, Column):
-            raise _UntraceableError(f"it answers with a {type(answer).__name__}")
-    except Exception as e:  # whatever a person's function raises
+        first, second = (_record(function, how, width, columns) for _ in range(2))
+        if first != second:
+            raise _UntraceableError("two calls differ, as of chance or of what it keeps")
+    except (Exception, _UntraceableError) as e:  # whatever a person's function raises
         name = getattr(function, "__name__", type(function).__name__)
         raise ExportError(
             f"the function {name!r} can't be converted: "
             f"{' '.join(str(e).split())[:_REASON]}; use arithmetic, comparisons, np.where and "
             "NumPy's functions of whole columns, or put what it makes into the table as a column"
         ) from e
+    return first
+
+
+def _record(
+    function: Any, how: dict[str, Any] | None, width: int, columns: Sequence[str]
+) -> onnx.ModelProto:
+    made = Operators()
+    given = Column(made, made.doubles(FEATURES), width, columns=columns)
+    answer = given if function is None else function(given, **(how or {}))
+    if not isinstance(answer, Column):
+        raise _UntraceableError(f"it answers with a {type(answer).__name__}")
     return made.of_features(width, answer.end())

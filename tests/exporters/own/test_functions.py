@@ -12,10 +12,29 @@ from ounce_exporters.own.operators import FEATURES
 from ounce_schemas.errors import ExportError
 
 ODD = np.array(
-    [[0.0, -0.0], [1.5, -2.5], [-7.25, 3.0], [1e6, 1e-6], [np.nan, 2.0], [np.inf, -np.inf]],
+    [
+        [0.0, -0.0],
+        [1.5, -2.5],
+        [2.5, 10.3],
+        [-7.25, 3.0],
+        [1e6, 1e-6],
+        [np.nan, 2.0],
+        [np.inf, -np.inf],
+    ],
     np.float32,
 )
 Function = Callable[..., Any]
+CHANCE = np.random.default_rng(1)
+
+
+def centred(x: Any) -> Any:
+    """A function that hides what it can't do."""
+    try:
+        return x - np.mean(x, axis=0)
+    except Exception:
+        return x
+
+
 FUNCTIONS: dict[str, Function] = {
     "a cycle": lambda x: np.sin(x / 24 * 2 * np.pi),
     "its other half": lambda x: np.cos(2 * np.pi * x / 24),
@@ -36,6 +55,11 @@ FUNCTIONS: dict[str, Function] = {
     "logarithms": lambda x: np.log2(np.maximum(x, 1)) + np.log10(np.maximum(x, 1)),
     "hyperbolic": lambda x: np.tanh(x) + np.sinh(np.minimum(x, 3).clip(-3)),
     "a sparse matrix": lambda x: x.toarray() if hasattr(x, "toarray") else x,
+    "what is left of decimals": lambda x: x % 0.1 + x // 0.1,
+    "of what has no end": lambda x: np.where(x > 0, x % np.inf, x // -np.inf),
+    "of nothing": lambda x: np.where(x > 0, x // 0, x % 0),
+    "either of two tests": lambda x: (x > 0) + (x[:, ::-1] > 1),
+    "a row to choose from": lambda x: np.where(x[:, [0]] > 0, [1, 2, 3], 0)[:, -1:],
     "the constant first": lambda x: 1 - 2 / (1 + np.exp2(x)),
 }
 
@@ -66,6 +90,13 @@ REFUSED: dict[str, tuple[Function, str]] = {
     "sums": (lambda x: np.add.reduce(x), "np.add with reduce"),
     "an array": (lambda x: np.sin(np.asarray(x)), "it makes an array of its values"),
     "no answer": (lambda x: None, "it answers with a NoneType"),
+    "statistics of a call, hidden": (centred, r"np\.mean; use arithmetic"),
+    "chance": (lambda x: x + CHANCE.normal(), "two calls differ, as of chance or of what it keeps"),
+    "bits": (lambda x: x.astype(int) & 1, "np.bitwise_and"),
+    "other numbers": (lambda x: ~x.astype(int), "np.invert"),
+    "small numbers": (lambda x: x.astype(np.uint8), "it makes uint8 of numbers"),
+    "rounding": (lambda x: x.astype(np.float16), "it makes float16 of numbers"),
+    "bounds alone": (lambda x: np.clip(5.0, 0, x), r"np\.clip"),
     "a bug": (lambda x: x[:, [7]], "index 7 is out of bounds"),
 }
 
@@ -73,5 +104,5 @@ REFUSED: dict[str, tuple[Function, str]] = {
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_has_no_operator_is_refused(what: str) -> None:
     function, says = REFUSED[what]
-    with pytest.raises(ExportError, match=f"the function '<lambda>' can't be converted: .*{says}"):
+    with pytest.raises(ExportError, match=rf"the function '[\w<>]+' can't be converted: .*{says}"):
         trace(function, None, 2)
