@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from ounce_schemas.at_hand import take_at_hand
 
 from ounce_edge.broker.broker_view import BrokerView
-from ounce_edge.broker.link import link_settings
+from ounce_edge.broker.link import reader_settings
 from ounce_edge.wire.records import Record
 
 logger = logging.getLogger(__name__)
@@ -81,8 +81,7 @@ class TopicFollower:
             **COMPACTED_CONSUMER_SETTINGS,
             "bootstrap.servers": kafka,
             **security,
-            **link_settings(fetch_wait_ms),
-            "fetch.wait.max.ms": fetch_wait_ms,
+            **reader_settings(fetch_wait_ms),
         }
         self._topic = topic
         self._view = BrokerView(

@@ -9,13 +9,13 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from ounce_schemas.topics import EVENTS_TOPIC
 
 from ounce_edge.broker.delivery.publishing import ProducerSettings
-from ounce_edge.broker.link import link_settings
+from ounce_edge.broker.link import writer_settings
 from ounce_edge.wire.records import Headers
 
 logger = logging.getLogger(__name__)
 
 EVENT_PRODUCER_SETTINGS: ProducerSettings = {
-    **link_settings(),
+    **writer_settings(),
     "queue.buffering.max.messages": 1000,  # beyond it events are in the log only
     "message.timeout.ms": 30_000,
     "linger.ms": 50,

@@ -21,7 +21,7 @@ from ounce_schemas.topics import labels_topic, requests_topic
 from ounce_schemas.wording import counted
 
 from ounce_edge.broker.broker_view import Partition
-from ounce_edge.broker.link import link_settings
+from ounce_edge.broker.link import reader_settings
 from ounce_edge.broker.refused_labels import RefusedLabels
 from ounce_edge.wire.label_formats import decode_labels
 from ounce_edge.wire.records import Record
@@ -110,8 +110,7 @@ class LabelReader:
             **LABEL_CONSUMER_SETTINGS,
             "bootstrap.servers": kafka,
             **security,
-            **link_settings(fetch_wait_ms),
-            "fetch.wait.max.ms": fetch_wait_ms,
+            **reader_settings(fetch_wait_ms),
         }
         self._tasks = {labels_topic(task): task for task in tasks}
         self._lock = threading.Lock()

@@ -12,6 +12,9 @@ from ounce_edge.broker.reading.consumer import CONSUMER_SETTINGS
 from ounce_edge.worker.reading.subscription import make_broker
 from ounce_edge.worker.settings.worker import WorkerSettings
 
+SLOW_LINE_BYTES = 1e6 / 8 * SILENT_MS / 1e3
+"""What 1 Mbit/s carries before a client gives up."""
+
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
@@ -41,6 +44,7 @@ def test_a_producer_sends_again_before_anybody_gives_up(
     [settings] = made
     assert settings["socket.timeout.ms"] == SILENT_MS
     assert settings.get("message.timeout.ms") in (0, 30_000)
+    assert 10 * settings["batch.size"] <= SLOW_LINE_BYTES  # so many requests are under way
 
 
 @pytest.mark.parametrize("reader", [label_reader.LabelReader, compacted.TopicFollower])
@@ -51,6 +55,7 @@ def test_a_reader_waits_for_as_long_as_the_broker_may_and_a_little(
     of = ("t", None) if reader is compacted.TopicFollower else (("digits",),)
     settings = reader("nowhere:1", *of, fetch_wait_ms=700)._settings
     assert settings["socket.timeout.ms"] == SILENT_MS + settings["fetch.wait.max.ms"]
+    assert settings["fetch.max.bytes"] <= SLOW_LINE_BYTES  # of all partitions
 
 
 def test_the_consumer_of_requests_reads_little_enough_for_a_slow_line() -> None:
@@ -59,4 +64,4 @@ def test_the_consumer_of_requests_reads_little_enough_for_a_slow_line() -> None:
     config = make_broker(settings, hooks).config.broker_config.connection_config.config
     known = {**config, **CONSUMER_SETTINGS}
     assert known["socket.timeout.ms"] == SILENT_MS + 60_000
-    assert known["fetch.max.bytes"] * 8 / (SILENT_MS / 1e3) <= 1e6  # bits a second
+    assert known["fetch.max.bytes"] <= SLOW_LINE_BYTES

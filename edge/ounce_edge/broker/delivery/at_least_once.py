@@ -16,7 +16,7 @@ from ounce_edge.broker.delivery.base import Confirmed
 from ounce_edge.broker.delivery.publishing import PRODUCER_SETTINGS, Publishing, produce
 from ounce_edge.broker.delivery.refusals import Entry, Failures, Refusal, Refusals, as_entries
 from ounce_edge.broker.delivery.stall_watch import StallWatch, why_unconfirmed
-from ounce_edge.broker.link import link_settings
+from ounce_edge.broker.link import writer_settings
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class AtLeastOnce:
         self._producer = Producer(
             {
                 **PRODUCER_SETTINGS,
-                **link_settings(),
+                **writer_settings(),
                 # What can be tried again is: the worker waits, and goes on by itself.
                 "message.timeout.ms": 0,
                 # A link that is lost takes the consumer's connection, too. It is back after this.
