@@ -32,6 +32,11 @@ COMMANDS = {
         "edge",
         "Carry messages of MQTT devices to Kafka, and answers back.",
     ),
+    "http": (
+        "ounce_edge.front.command",
+        "edge,http",
+        "Answer requests of the Open Inference Protocol over HTTP.",
+    ),
     "runtimes": (
         "ounce_edge.models.runtimes_command",
         "edge",

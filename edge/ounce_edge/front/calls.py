@@ -1,0 +1,161 @@
+"""What a call does: a request goes to Kafka, and its answer comes back."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Protocol
+
+from aiohttp import web
+from ounce_schemas.request import HEADER_ID
+
+from ounce_edge.front.asking import deadline_ms, make_record
+from ounce_edge.front.replying import Reply, read_reply
+from ounce_edge.front.sending import Place
+from ounce_edge.front.settings import HttpSettings
+from ounce_edge.front.statuses import NotAnsweredError
+from ounce_edge.front.waiting import Ticket, Waiting
+from ounce_edge.gateway.arrivals import KafkaRecord
+from ounce_edge.wire.requests.sent_ids import sent_id
+
+_BODY_S = 30.0
+
+
+class Sends(Protocol):
+    """As `Sender`."""
+
+    def send(self, record: KafkaRecord) -> "asyncio.Future[Place]":
+        """Send a request; where Kafka holds it, once it does."""
+
+
+class Reads(Protocol):
+    """As `AnswerReader`."""
+
+    def trouble(self, task: str) -> str | None:
+        """Why a task can't be asked; None where it can."""
+
+
+class Calls:
+    """Calls of the front, on the event loop.
+
+    Args:
+        settings: limits.
+        sender: sends requests.
+        reader: whether answers would be seen.
+        waiting: who waits.
+        body_s: so long a caller may take to send its body.
+    """
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        sender: Sends,
+        reader: Reads,
+        waiting: Waiting,
+        body_s: float = _BODY_S,
+    ) -> None:
+        self._settings = settings
+        self._sender, self._reader, self._waiting = sender, reader, waiting
+        self._body_s = body_s
+        self._held_bytes = 0
+        self._most_bytes = round(settings.max_waiting_mb * 1e6)
+
+    async def ask(self, task: str, call: web.Request) -> Reply:
+        """Send a request, and wait for its answer.
+
+        Args:
+            task: that is asked.
+            call: as it came.
+
+        Raises:
+            NotAnsweredError: there is no answer.
+        """
+        if trouble := self._reader.trouble(task):
+            raise NotAnsweredError(503, trouble)
+        with self._room(call), self._waiting.wait() as ticket:
+            record = await self._record(task, call, ticket.reply)
+            sent = self._sender.send(record)
+            sent.add_done_callback(partial(_hand_on, ticket))
+            return await self._answer(record, sent, ticket)
+
+    async def leave(self, task: str, call: web.Request) -> str:
+        """Send a request whose answer nobody waits for, once Kafka has it.
+
+        Returns:
+            The id that its answer will have.
+
+        Raises:
+            NotAnsweredError: Kafka does not have it.
+        """
+        with self._room(call):
+            record = await self._record(task, call, None)
+            place = await self._sender.send(record)
+        named = sent_id(dict(record.headers).get(HEADER_ID) or b"", record.value or b"")
+        return named or "-".join(map(str, place))
+
+    async def _answer(
+        self, record: KafkaRecord, sent: "asyncio.Future[Place]", ticket: Ticket
+    ) -> Reply:
+        limit_s = deadline_ms(record) / 1e3 + self._settings.grace_s
+        try:
+            async with asyncio.timeout(limit_s):
+                came = await ticket.answer
+        except TimeoutError:
+            if not sent.done():
+                raise NotAnsweredError(
+                    503, f"Kafka has not confirmed the request within {limit_s:g} s"
+                ) from None
+            raise NotAnsweredError(
+                504,
+                f"no answer within {limit_s:g} s, the deadline and --grace-s; is a worker of the "
+                "task running?",
+            ) from None
+        return read_reply(came.body, came.headers)
+
+    async def _record(self, task: str, call: web.Request, reply: bytes | None) -> KafkaRecord:
+        try:
+            async with asyncio.timeout(self._body_s):
+                body = await call.read()
+        except TimeoutError:
+            raise NotAnsweredError(
+                408, f"the body did not come within {self._body_s:g} s"
+            ) from None
+        now_ms = round(time.time() * 1e3)
+        record = make_record(task, body, call.headers.items(), call.remote or "", reply, now_ms)
+        if record.size_bytes > self._settings.max_message_bytes:
+            raise self._too_large(len(body))
+        return record
+
+    @contextmanager
+    def _room(self, call: web.Request) -> Iterator[None]:
+        """Keep room for a body, as large as it says to be, or may be, while the call lasts."""
+        most = self._settings.max_message_bytes
+        size_bytes = call.content_length
+        if size_bytes is not None and size_bytes > most:
+            raise self._too_large(size_bytes)
+        if size_bytes is None or "content-encoding" in call.headers:
+            size_bytes = most
+        if self._held_bytes + size_bytes > self._most_bytes and self._held_bytes:
+            raise NotAnsweredError(
+                429, "bodies that wait are too large together (--max-waiting-mb)"
+            )
+        self._held_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._held_bytes -= size_bytes
+
+    def _too_large(self, size_bytes: int) -> NotAnsweredError:
+        return NotAnsweredError(
+            413,
+            f"a body of {size_bytes} bytes is over --max-message-bytes "
+            f"{self._settings.max_message_bytes}; send less",
+        )
+
+
+def _hand_on(ticket: Ticket, sent: "asyncio.Future[Place]") -> None:
+    """Who waits for an answer hears that Kafka did not take the request."""
+    error = None if sent.cancelled() else sent.exception()
+    if error is not None and not ticket.answer.done():
+        ticket.answer.set_exception(error)
