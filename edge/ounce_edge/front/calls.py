@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
@@ -73,11 +74,13 @@ class Calls:
         """
         if trouble := self._reader.trouble(task):
             raise NotAnsweredError(503, trouble)
-        with self._room(call), self._waiting.wait() as ticket:
-            record = await self._record(task, call, ticket.reply)
-            sent = self._sender.send(record)
-            sent.add_done_callback(partial(_hand_on, ticket))
-            return await self._answer(record, sent, ticket)
+        with self._holding() as held:
+            body = await self._body(call, held)
+            with self._waiting.wait() as ticket:
+                record = self._record(task, call, body, ticket.reply)
+                sent = self._sender.send(record)
+                sent.add_done_callback(partial(_hand_on, ticket))
+                return await self._answer(record, sent, ticket)
 
     async def leave(self, task: str, call: web.Request) -> str:
         """Send a request whose answer nobody waits for, once Kafka has it.
@@ -88,8 +91,8 @@ class Calls:
         Raises:
             NotAnsweredError: Kafka does not have it.
         """
-        with self._room(call):
-            record = await self._record(task, call, None)
+        with self._holding() as held:
+            record = self._record(task, call, await self._body(call, held), None)
             place = await self._sender.send(record)
         named = sent_id(dict(record.headers).get(HEADER_ID) or b"", record.value or b"")
         return named or "-".join(map(str, place))
@@ -113,38 +116,46 @@ class Calls:
             ) from None
         return read_reply(came.body, came.headers)
 
-    async def _record(self, task: str, call: web.Request, reply: bytes | None) -> KafkaRecord:
-        try:
-            async with asyncio.timeout(self._body_s):
-                body = await call.read()
-        except TimeoutError:
-            raise NotAnsweredError(
-                408, f"the body did not come within {self._body_s:g} s"
-            ) from None
+    def _record(
+        self, task: str, call: web.Request, body: bytes, reply: bytes | None
+    ) -> KafkaRecord:
         now_ms = round(time.time() * 1e3)
         record = make_record(task, body, call.headers.items(), call.remote or "", reply, now_ms)
         if record.size_bytes > self._settings.max_message_bytes:
             raise self._too_large(len(body))
         return record
 
-    @contextmanager
-    def _room(self, call: web.Request) -> Iterator[None]:
-        """Keep room for a body, as large as it says to be, or may be, while the call lasts."""
+    async def _body(self, call: web.Request, held: "_Held") -> bytes:
+        """The body of a call. What it takes counts as it comes: who only says that it will be
+        large, and sends nothing, takes no room from others."""
         most = self._settings.max_message_bytes
-        size_bytes = call.content_length
-        if size_bytes is not None and size_bytes > most:
-            raise self._too_large(size_bytes)
-        if size_bytes is None or "content-encoding" in call.headers:
-            size_bytes = most
-        if self._held_bytes + size_bytes > self._most_bytes and self._held_bytes:
-            raise NotAnsweredError(
-                429, "bodies that wait are too large together (--max-waiting-mb)"
-            )
-        self._held_bytes += size_bytes
+        if call.content_length is not None and call.content_length > most:
+            raise self._too_large(call.content_length)
+        pieces: list[bytes] = []
         try:
-            yield
+            async with asyncio.timeout(self._body_s):
+                async for piece in call.content.iter_any():
+                    pieces.append(piece)
+                    held.n_bytes += len(piece)
+                    self._held_bytes += len(piece)
+                    if held.n_bytes > most:
+                        raise self._too_large(held.n_bytes)
+                    if self._held_bytes > max(self._most_bytes, held.n_bytes):
+                        text = "bodies that wait are too large together (--max-waiting-mb)"
+                        raise NotAnsweredError(429, text)
+        except TimeoutError:
+            text = f"the body did not come within {self._body_s:g} s"
+            raise NotAnsweredError(408, text) from None
+        return b"".join(pieces)
+
+    @contextmanager
+    def _holding(self) -> Iterator["_Held"]:
+        """Count a body while its call lasts."""
+        held = _Held()
+        try:
+            yield held
         finally:
-            self._held_bytes -= size_bytes
+            self._held_bytes -= held.n_bytes
 
     def _too_large(self, size_bytes: int) -> NotAnsweredError:
         return NotAnsweredError(
@@ -152,6 +163,13 @@ class Calls:
             f"a body of {size_bytes} bytes is over --max-message-bytes "
             f"{self._settings.max_message_bytes}; send less",
         )
+
+
+@dataclass(slots=True)
+class _Held:
+    """What a call holds."""
+
+    n_bytes: int = 0
 
 
 def _hand_on(ticket: Ticket, sent: "asyncio.Future[Place]") -> None:

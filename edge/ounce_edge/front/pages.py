@@ -62,9 +62,7 @@ class Pages:
 
     def make_app(self) -> web.Application:
         """The application, for aiohttp's server."""
-        app = web.Application(
-            middlewares=[self._guard], client_max_size=self._settings.max_message_bytes
-        )
+        app = web.Application(middlewares=[self._guard])
         model = "/v2/models/{task}"
         app.add_routes(
             [
@@ -98,9 +96,6 @@ class Pages:
             return await handler(request)
         except NotAnsweredError as e:
             return _refusal(e)
-        except web.HTTPRequestEntityTooLarge:
-            most = self._settings.max_message_bytes
-            return _refusal(NotAnsweredError(413, f"the body is over --max-message-bytes {most}"))
         except web.HTTPException as e:
             text = f"{request.method} {request.path[:80]}: {e.reason}"
             response = _refusal(NotAnsweredError(e.status, text))

@@ -44,7 +44,6 @@ class Sender:
         self.is_away = False
         """Whether Kafka confirmed nothing that was sent last."""
         self.n_unconfirmed = 0
-        self.n_confirmed = 0
         self._settings = {
             **PRODUCER_SETTINGS,
             "delivery.report.only.error": False,
@@ -135,7 +134,6 @@ class Sender:
     def _note(self, what: Place | NotAnsweredError) -> None:
         was_away = self.is_away
         if isinstance(what, Place):
-            self.n_confirmed += 1
             self.is_away = False
         elif isinstance(what, KafkaAwayError):
             self.is_away = True

@@ -211,6 +211,25 @@ def test_too_many_wait() -> None:
     serve(test, max_waiting=1)
 
 
+def test_who_only_says_that_it_will_send_much_takes_no_room() -> None:
+    async def trickle() -> Any:
+        yield b"a"
+        begun.set()
+        await asyncio.Event().wait()
+
+    async def test(stand: Stand, client: Client) -> None:
+        slow = [asyncio.create_task(told(client, data=trickle())) for _ in range(3)]
+        length = {"Content-Length": "9000"}
+        slow += [asyncio.create_task(told(client, data=trickle(), headers=length))]
+        await begun.wait()
+        assert await told(client, data=b"2" * 9000) == (200, {"echo": 9000})
+        for each in slow:
+            each.cancel()
+
+    begun = asyncio.Event()
+    serve(test, max_waiting_mb=0.01, max_waiting=1)
+
+
 def test_bodies_are_held_up_to_a_bound() -> None:
     async def test(stand: Stand, client: Client) -> None:
         stand.is_answering = False
