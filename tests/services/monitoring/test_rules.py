@@ -32,6 +32,9 @@ G = 'instance="g-1",job="ounce-gateway"'
 DROPPED = f"ounce_gateway_dropped_total{{{G}}}"
 REFUSED = f'ounce_gateway_refused_total{{reason="bad-topic",{G}}}'
 STORED, AGE_S = f"ounce_gateway_stored_records{{{G}}}", f"ounce_gateway_stored_age_seconds{{{G}}}"
+H = 'instance="h-1",job="ounce-http"'
+CALLS = f'ounce_http_requests_total{{status="200",task="digits",{H}}}'
+LATE_CALLS = f'ounce_http_requests_total{{status="504",task="digits",{H}}}'
 DAY_S = 86_400
 A_MINUTE = 1000.0
 """Messages."""
@@ -73,6 +76,10 @@ FLEET: dict[str, Values | Counter] = {
     AGE_S: lambda is_faulty, step: 600.0 - step % 40,
     DROPPED: Counter(),
     REFUSED: Counter(1, 1),
+    f"up{{{H}}}": gauge(1, 1),
+    f"ounce_http_ready{{{H}}}": gauge(1, 1),
+    CALLS: Counter(A_MINUTE, A_MINUTE),
+    LATE_CALLS: Counter(1, 1),
 }
 
 CAUSES = [
@@ -138,6 +145,9 @@ CAUSES = [
     Fault("OunceGatewayStoreFails", {f"ounce_gateway_store_failing{{{G}}}": gauge(0, 1)}, 2, 5, 1),
     Fault("OunceGatewayDrops", {DROPPED: Counter(0, 40)}, 1, 2, 12),
     Fault("OunceGatewayRefuses", {REFUSED: Counter(1, 100)}, 7, 12, 7),
+    Fault("OunceHttpGone", {f"up{{{H}}}": gauge(1, 0)}, 2, 5, 1),
+    Fault("OunceHttpNotReady", {f"ounce_http_ready{{{H}}}": gauge(1, 0)}, 3, 5, 1),
+    Fault("OunceHttpUnanswered", {LATE_CALLS: Counter(1, 100)}, 7, 12, 7),
 ]  # fmt: skip
 
 BREACHES = {

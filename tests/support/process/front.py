@@ -1,6 +1,7 @@
 """A running `ounce http`."""
 
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -28,14 +29,22 @@ class FrontProcess(Served):
         kafka: bootstrap servers.
         log: file for its output.
         options: further options of `ounce http`.
+        env: further variables of its environment.
     """
 
-    def __init__(self, kafka: str, log: Path, options: Sequence[str] = ("--task=digits",)) -> None:
+    def __init__(
+        self,
+        kafka: str,
+        log: Path,
+        options: Sequence[str] = ("--task=digits",),
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         port, self.http_port = free_port(), free_port()
         child = Child(
             [OUNCE, "http", f"--kafka={kafka}", f"--port={self.http_port}",
              f"--metrics-port={port}", *options],
             log=log,
+            env={**os.environ, **(env or {})},
         )  # fmt: skip
         super().__init__(child, port)
 
