@@ -11,7 +11,7 @@ from socket import socket
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from ounce_edge.broker.certificates import certificate_expiries, expiry_s
+from ounce_edge.broker.certificates import FilesOfStart, certificate_expiries, expiry_s
 from ounce_edge.front.answer_reading import AnswerReader
 from ounce_edge.front.calls import Calls
 from ounce_edge.front.instruments import FrontInstruments
@@ -46,6 +46,7 @@ class Front:
         self._settings = settings
         self._tokens = Tokens(settings.tokens_file)
         self._tls = Tls(settings)
+        self._files = FilesOfStart(settings)
         self._registry = CollectorRegistry()
         self._metrics = FrontInstruments(self._registry)
         self._reader: AnswerReader | None = None
@@ -63,11 +64,14 @@ class Front:
 
     def healthy(self) -> tuple[bool, str]:
         """Whether this process can go on by itself."""
-        stalled_s = time.monotonic() - self._turned_s
-        if self._reader is not None:
-            stalled_s = max(stalled_s, self._reader.stalled_s)
+        parts = [part for part in (self._sender, self._reader) if part is not None]
+        stalled_s = max([time.monotonic() - self._turned_s, *(part.stalled_s for part in parts)])
         if stalled_s > _STALLED_S:
             return False, f"no progress for {stalled_s:.0f} s: restart this front"
+        is_away = self._reader is not None and self._reader.is_away
+        if is_away and (replaced := self._files.replaced()):
+            names = ", ".join(map(str, replaced))
+            return False, f"Kafka is away, and {names} was replaced: restart this front"
         is_ready, why = self._readiness()
         return True, "healthy" if is_ready else f"alive, not ready: {why}"
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from functools import partial
 from typing import NamedTuple
 
@@ -60,6 +61,7 @@ class Sender:
         self._told: list[tuple[asyncio.Future[Place], Place | NotAnsweredError]] = []
         self._is_lost = self._is_closing = False
         self._replacing = threading.Lock()
+        self._turned_s = time.monotonic()
         self._producer = self._make()
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
         self._thread.start()
@@ -93,6 +95,11 @@ class Sender:
         self.n_unconfirmed += 1
         return found
 
+    @property
+    def stalled_s(self) -> float:
+        """How long the thread has not come round."""
+        return time.monotonic() - self._turned_s
+
     def close(self) -> None:
         """End; what is under way has been waited for."""
         self._is_closing = True
@@ -100,6 +107,7 @@ class Sender:
 
     def _run(self) -> None:
         while not self._is_closing:
+            self._turned_s = time.monotonic()
             self._producer.poll(_POLL_S)
             if self._is_lost:  # nothing can be sent by it; what it holds is told as not confirmed
                 with self._replacing:
