@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 from ounce_schemas.errors import OunceError
+from ounce_schemas.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Tokens:
             logger.error("the tokens stay as they were: %s", e)
             return
         if digests != self._digests:
-            logger.info("%d tokens are taken from %s", len(digests), self._path)
+            logger.info("%s read anew from %s", counted(len(digests), "token"), self._path)
             self._digests = digests
 
 
