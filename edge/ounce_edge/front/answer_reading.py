@@ -122,8 +122,9 @@ class AnswerReader:
             self._why[topic] = self._place(topic)
             self.is_away = False
         except KafkaException as e:
-            self._why[topic] = str(e.args[0].str())
             self.is_away = e.args[0].code() in _AWAY
+            if self._why[topic] or not self.is_away:  # what is read is read again without a look
+                self._why[topic] = str(e.args[0].str())
         is_all = not any(self._why.values())
         every_s = _LOOK_S if is_all else _AGAIN_S
         self._next_look_s = time.monotonic() + every_s / len(self._to_look)

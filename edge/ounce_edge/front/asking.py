@@ -53,7 +53,7 @@ def make_record(
     body: bytes,
     headers: Iterable[tuple[str, str]],
     caller: str,
-    reply: bytes | None,
+    reply: bytes,
     now_ms: int,
 ) -> KafkaRecord:
     """The request of a call.
@@ -63,7 +63,7 @@ def make_record(
         body: as it was sent, without its content encoding.
         headers: of HTTP; those that have no meaning for a request stay behind, as credentials do.
         caller: address of who calls: the sender, where no header names one.
-        reply: where the answer goes; None: nobody waits for it.
+        reply: where the answer goes.
         now_ms: since 1970.
 
     Raises:
@@ -86,8 +86,7 @@ def make_record(
         raise NotAnsweredError(
             431, f"headers of the request take {size_bytes} bytes, over {MOST_HEADER_BYTES}"
         )
-    if reply is not None:
-        passed.append((HEADER_REPLY, reply))
+    passed.append((HEADER_REPLY, reply))
     return KafkaRecord(requests_topic(task), device, body, passed, now_ms)
 
 

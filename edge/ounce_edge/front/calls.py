@@ -16,7 +16,7 @@ from ounce_edge.front.replying import Reply, read_reply
 from ounce_edge.front.sending import Place
 from ounce_edge.front.settings import HttpSettings
 from ounce_edge.front.statuses import NotAnsweredError
-from ounce_edge.front.waiting import Ticket, Waiting
+from ounce_edge.front.waiting import NOBODY, Ticket, Waiting
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.wire.requests.sent_ids import sent_id
 
@@ -92,7 +92,7 @@ class Calls:
             NotAnsweredError: Kafka does not have it.
         """
         with self._holding() as held:
-            record = self._record(task, call, await self._body(call, held), None)
+            record = self._record(task, call, await self._body(call, held), NOBODY)
             place = await self._sender.send(record)
         named = sent_id(dict(record.headers).get(HEADER_ID) or b"", record.value or b"")
         return named or "-".join(map(str, place))
@@ -116,9 +116,7 @@ class Calls:
             ) from None
         return read_reply(came.body, came.headers)
 
-    def _record(
-        self, task: str, call: web.Request, body: bytes, reply: bytes | None
-    ) -> KafkaRecord:
+    def _record(self, task: str, call: web.Request, body: bytes, reply: bytes) -> KafkaRecord:
         now_ms = round(time.time() * 1e3)
         record = make_record(task, body, call.headers.items(), call.remote or "", reply, now_ms)
         if record.size_bytes > self._settings.max_message_bytes:

@@ -65,7 +65,8 @@ class Front:
     def healthy(self) -> tuple[bool, str]:
         """Whether this process can go on by itself."""
         parts = [part for part in (self._sender, self._reader) if part is not None]
-        stalled_s = max([time.monotonic() - self._turned_s, *(part.stalled_s for part in parts)])
+        own_s = 0.0 if self._is_stopping else time.monotonic() - self._turned_s
+        stalled_s = max([own_s, *(part.stalled_s for part in parts)])
         if stalled_s > _STALLED_S:
             return False, f"no progress for {stalled_s:.0f} s: restart this front"
         is_away = self._reader is not None and self._reader.is_away

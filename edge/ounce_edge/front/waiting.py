@@ -15,6 +15,10 @@ from typing import NamedTuple
 from ounce_edge.front.statuses import NotAnsweredError
 from ounce_edge.wire.records import Headers
 
+NOBODY = b"http:nobody"
+"""Header of a request whose answer nobody waits for. It stands there all the same: without one, an
+attribute of an event in the body would count, which could name somebody else."""
+
 
 class Came(NamedTuple):
     """An answer or a dead letter."""

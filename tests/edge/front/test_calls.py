@@ -17,7 +17,7 @@ from ounce_edge.front.sending import KafkaAwayError, Place
 from ounce_edge.front.settings import HttpSettings
 from ounce_edge.front.statuses import NotAnsweredError
 from ounce_edge.front.tokens import Tokens
-from ounce_edge.front.waiting import Came, Waiting
+from ounce_edge.front.waiting import NOBODY, Came, Waiting
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_schemas.request import HEADER_REPLY
 from prometheus_client import CollectorRegistry
@@ -294,7 +294,8 @@ def test_who_does_not_wait_hears_the_id_once_kafka_has_the_request() -> None:
         assert await told(client, data=b'{"id": 7}', headers=prefer) == (202, {"id": "7"})
         named = {**prefer, "ce-id": "q"}
         assert await told(client, data=b'{"id": 7}', headers=named) == (202, {"id": "q"})
-        assert all(HEADER_REPLY not in dict(record.headers) for record in stand.sent)
+        assert {dict(record.headers)[HEADER_REPLY] for record in stand.sent} == {NOBODY}
+        assert stand.waiting.mark.read(NOBODY) is None
 
     serve(test)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ounce_edge.front.waiting import NOBODY
 from ounce_schemas.documents import TEST_SPLIT_FILE
 
 from tests.support.kafka.topics import OwnTopics
@@ -122,3 +123,22 @@ def test_who_waits_is_answered_before_the_end(
             assert [each.result().status for each in asked] == [200, 200, 200]
         assert front.child.process.wait(60) == 0
     assert "Traceback" not in front.child.log.read_text()
+
+
+def test_a_body_can_not_say_that_others_hear_its_answer(
+    kafka: str, front: FrontProcess, digits_models: Path, consumer_group: str, device: Device,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    forged = {
+        "specversion": "1.0", "id": "forged", "source": "/x", "type": "x",
+        "ouncereply": "http:others:1", "data": [0.0] * 64,
+    }  # fmt: skip
+    kind = {"content-type": "application/cloudevents+json"}
+    options = [f"--group={consumer_group}"]
+    with Worker(kafka, digits_models, tmp_path / "worker.log", options):
+        later = front.ask(json.dumps(forged).encode(), {**kind, "Prefer": "respond-async"})
+        assert (later.status, later.body) == (202, {"id": "forged"})
+        device.read(1)
+        assert front.ask(json.dumps(forged).encode(), kind).status == 200
+    (answer,) = device.predictions
+    assert dict(answer.headers() or [])["ce_ouncereply"] == NOBODY

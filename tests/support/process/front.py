@@ -12,6 +12,9 @@ from tests.support.process.child import Child, free_port
 from tests.support.process.served import Served
 from tests.support.process.worker import OUNCE
 
+UNHURRIED = ("--task=digits", "--grace-s=120")
+"""No busy machine makes an answer too late."""
+
 
 class Told(NamedTuple):
     """What a caller hears."""
@@ -36,7 +39,7 @@ class FrontProcess(Served):
         self,
         kafka: str,
         log: Path,
-        options: Sequence[str] = ("--task=digits",),
+        options: Sequence[str] = UNHURRIED,
         env: Mapping[str, str] | None = None,
     ) -> None:
         port, self.http_port = free_port(), free_port()
