@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 _STALLED_S = 30.0
 _AGAIN_S = 5.0
 """From one look at files that may have been replaced to the next."""
+_HANDSHAKE_S = 10.0
 _IDLE_S = 75.0
 """So long a connection may say nothing, or take over the head of a request."""
 
@@ -140,7 +141,11 @@ class Front:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         server = await loop.create_server(
-            Door(runner.server, most), sock=listening, ssl=self._tls.context, backlog=BACKLOG
+            Door(runner.server, most),
+            sock=listening,
+            ssl=self._tls.context,
+            ssl_handshake_timeout=None if self._tls.context is None else _HANDSHAKE_S,
+            backlog=BACKLOG,
         )
         self._tell(listening.getsockname()[1], metrics_port)
         await self._look_after(stopped)

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,20 @@ def test_an_answer_comes_back() -> None:
     async def test(stand: Stand, client: Client) -> None:
         assert await told(client, data=b"12345") == (200, {"echo": 5})
         assert (stand.count(200), len(stand.waiting)) == (1, 0)
+
+    serve(test)
+
+
+def test_each_of_many_gets_its_own_answer_in_whatever_order_they_come() -> None:
+    async def test(stand: Stand, client: Client) -> None:
+        stand.is_answering = False
+        calls = [asyncio.create_task(told(client, data=b"x" * n)) for n in range(1, 101)]
+        async with asyncio.timeout(60):
+            while len(stand.sent) < len(calls):
+                await asyncio.sleep(0)
+        for record in random.Random(0).sample(stand.sent, len(calls)):
+            stand.answer(record)
+        assert [await call for call in calls] == [(200, {"echo": n}) for n in range(1, 101)]
 
     serve(test)
 
