@@ -4,112 +4,21 @@ import asyncio
 import gzip
 import json
 import random
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp import ClientTimeout
-from aiohttp.test_utils import TestClient, TestServer
-from ounce_edge.front.calls import Calls
-from ounce_edge.front.instruments import FrontInstruments
-from ounce_edge.front.pages import Pages
-from ounce_edge.front.sending import KafkaAwayError, Place
-from ounce_edge.front.settings import HttpSettings
-from ounce_edge.front.statuses import NotAnsweredError
-from ounce_edge.front.tokens import Tokens
-from ounce_edge.front.waiting import NOBODY, Came, Waiting
-from ounce_edge.gateway.arrivals import KafkaRecord
+from ounce_edge.front.sending import KafkaAwayError
+from ounce_edge.front.waiting import NOBODY
 from ounce_schemas.request import HEADER_REPLY
-from prometheus_client import CollectorRegistry
 
-Client = TestClient[Any, Any]
-INFER = "/v2/models/digits/infer"
+from tests.support.edge.stand_in_front import INFER, Client, StandIn, serve, told
+
 TOKEN = "t" * 16
 
 
-class Stand:
-    """A front whose workers do as a test says.
-
-    Args:
-        tokens: file of those who may call.
-        settings: beside the task.
-    """
-
-    def __init__(self, tokens: Path | None = None, **settings: Any) -> None:
-        self.settings = HttpSettings(task=("digits",), kafka="nowhere:1", **settings)
-        self.tokens = Tokens(tokens)
-        self.n_unclaimed = 0
-        self.waiting = Waiting(self.settings.max_waiting, self.leave)
-        self.sent: list[KafkaRecord] = []
-        self.registry = CollectorRegistry()
-        self.why: str | None = None
-        self.is_confirming = self.is_answering = True
-        self.is_faulty = False
-        self.error: NotAnsweredError | None = None
-        self.asked = asyncio.Event()
-
-    def ready(self) -> tuple[bool, str]:
-        return self.why is None, self.why or "ready"
-
-    def trouble_of(self, task: str) -> str | None:
-        return self.why
-
-    def trouble(self, task: str) -> str | None:
-        return self.why
-
-    def send(self, record: KafkaRecord) -> "asyncio.Future[Place]":
-        if self.is_faulty:
-            raise ZeroDivisionError
-        self.sent.append(record)
-        self.asked.set()
-        told: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        if self.error is not None:
-            told.set_exception(self.error)
-        elif self.is_confirming:
-            told.set_result(Place(record.topic, 3, 14))
-        if self.is_answering:
-            self.answer(record)
-        return told
-
-    def answer(self, record: KafkaRecord) -> None:
-        number = self.waiting.mark.read(dict(record.headers).get(HEADER_REPLY) or b"")
-        if number is not None:
-            body = b'{"echo":%d}' % len(record.value or b"")
-            self.waiting.finish([Came(number, body, [])])
-
-    def leave(self) -> None:
-        self.n_unclaimed += 1
-
-    def count(self, status: int) -> float:
-        labels = {"task": "digits", "status": str(status)}
-        return self.registry.get_sample_value("ounce_http_requests_total", labels) or 0.0
-
-
-def serve(
-    test: Callable[[Stand, Client], Awaitable[None]],
-    tokens: Path | None = None,
-    body_s: float = 30.0,
-    **settings: Any,
-) -> None:
-    async def run() -> None:
-        stand = Stand(tokens, **settings)
-        calls = Calls(stand.settings, stand, stand, stand.waiting, body_s)
-        metrics = FrontInstruments(stand.registry)
-        app = Pages(stand.settings, calls, stand, stand.tokens, metrics).make_app()
-        async with TestClient(TestServer(app), timeout=ClientTimeout(60)) as client:
-            await test(stand, client)
-
-    asyncio.run(run())
-
-
-async def told(client: Client, path: str = INFER, **how: Any) -> tuple[int, Any]:
-    async with client.request(how.pop("method", "POST"), path, **how) as response:
-        return response.status, await response.json()
-
-
 def test_an_answer_comes_back() -> None:
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         assert await told(client, data=b"12345") == (200, {"echo": 5})
         assert (stand.count(200), len(stand.waiting)) == (1, 0)
 
@@ -117,7 +26,7 @@ def test_an_answer_comes_back() -> None:
 
 
 def test_each_of_many_gets_its_own_answer_in_whatever_order_they_come() -> None:
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         stand.is_answering = False
         calls = [asyncio.create_task(told(client, data=b"x" * n)) for n in range(1, 101)]
         async with asyncio.timeout(60):
@@ -148,7 +57,7 @@ def test_each_of_many_gets_its_own_answer_in_whatever_order_they_come() -> None:
 def test_what_is_not_there_is_told_as_the_protocol_has_it(
     method: str, path: str, status: int, text: str, tmp_path: Path
 ) -> None:
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         found, body = await told(client, path, method=method)
         assert found == status
         assert text in body["error"]
@@ -158,7 +67,7 @@ def test_what_is_not_there_is_told_as_the_protocol_has_it(
 
 
 def test_health_and_readiness_are_those_of_the_protocol() -> None:
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         for path in ("/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/digits/ready"):
             assert (await told(client, path, method="GET"))[0] == 200, path
         stand.why = "topic x is absent"
@@ -176,7 +85,7 @@ def test_a_body_that_is_too_large_is_not_read() -> None:
         for _ in range(20):
             yield b"a" * 1000
 
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         for body in (b"a" * 10_001, chunks(), b"a" * 9_900):
             status, said = await told(client, data=body)
             assert (status, "--max-message-bytes 10000" in said["error"]) == (413, True)
@@ -187,7 +96,7 @@ def test_a_body_that_is_too_large_is_not_read() -> None:
 
 
 def test_a_body_that_swells_is_too_large() -> None:
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         packed = {"Content-Encoding": "gzip"}
         bomb, small = (gzip.compress(bytes(n)) for n in (10_000_000, 500))
         assert (await told(client, data=bomb, headers=packed))[0] == 413
@@ -203,7 +112,7 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
         yield b"a"
         await asyncio.Event().wait()
 
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         status, said = await told(client, data=trickle())
         assert (status, stand.sent) == (408, [])
         assert "did not come" in said["error"]
@@ -213,7 +122,7 @@ def test_a_body_that_does_not_come_is_not_waited_for() -> None:
 
 
 def test_too_many_wait() -> None:
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         stand.is_answering = False
         first = asyncio.create_task(told(client, data=b"1"))
         await stand.asked.wait()
@@ -232,7 +141,7 @@ def test_who_only_says_that_it_will_send_much_takes_no_room() -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         slow = [asyncio.create_task(told(client, data=trickle())) for _ in range(3)]
         length = {"Content-Length": "9000"}
         slow += [asyncio.create_task(told(client, data=trickle(), headers=length))]
@@ -246,7 +155,7 @@ def test_who_only_says_that_it_will_send_much_takes_no_room() -> None:
 
 
 def test_bodies_are_held_up_to_a_bound() -> None:
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         stand.is_answering = False
         first = asyncio.create_task(told(client, data=b"1" * 9000))
         await stand.asked.wait()
@@ -262,7 +171,7 @@ def test_bodies_are_held_up_to_a_bound() -> None:
 
 @pytest.mark.parametrize(("is_confirming", "status"), [(True, 504), (False, 503)])
 def test_an_answer_that_does_not_come_is_not_waited_for(is_confirming: bool, status: int) -> None:
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         stand.is_answering, stand.is_confirming = False, is_confirming
         headers = {"ce-maxlatencyms": "20"}
         found, said = await told(client, data=b"1", headers=headers)
@@ -274,7 +183,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for(is_confirming: bool, sta
 
 
 def test_a_request_that_kafka_does_not_take_is_told_at_once() -> None:
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         stand.is_answering = False
         stand.error = KafkaAwayError(503, "Kafka is away")
         for headers in ({}, {"Prefer": "respond-async"}):
@@ -286,7 +195,7 @@ def test_a_request_that_kafka_does_not_take_is_told_at_once() -> None:
 
 
 def test_who_hangs_up_is_not_waited_for() -> None:
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         stand.is_answering = False
         call = asyncio.create_task(told(client, data=b"1"))
         await stand.asked.wait()
@@ -302,7 +211,7 @@ def test_who_hangs_up_is_not_waited_for() -> None:
 
 
 def test_who_does_not_wait_hears_the_id_once_kafka_has_the_request() -> None:
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         prefer = {"Prefer": "respond-async"}
         where = (202, {"id": "ounce.digits.requests-3-14"})
         assert await told(client, data=b"1,2", headers=prefer) == where
@@ -319,7 +228,7 @@ def test_who_brings_no_token_is_told_so(tmp_path: Path) -> None:
     path = tmp_path / "tokens"
     path.write_text(TOKEN)
 
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         for headers in ({}, {"Authorization": "Bearer other"}):
             assert (await told(client, data=b"1", headers=headers))[0] == 401
         assert (await told(client, "/v2/models/digits", method="GET"))[0] == 401
@@ -333,7 +242,7 @@ def test_who_brings_no_token_is_told_so(tmp_path: Path) -> None:
 
 
 def test_a_fault_of_ours_costs_one_call(caplog: pytest.LogCaptureFixture) -> None:
-    async def test(stand: Stand, client: Client) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
         stand.is_faulty = True
         assert (await told(client, data=b"1"))[0] == 500
         stand.is_faulty = False

@@ -2,7 +2,6 @@
 
 import dataclasses
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -284,27 +283,3 @@ def test_an_alert_that_is_silent_or_does_not_end_is_seen(tmp_path: Path) -> None
     assert by_cause.run([without], tmp_path).returncode != 0
     endless = dataclasses.replace(gone, ends_min=-1)
     assert by_cause.run([endless], tmp_path).returncode != 0
-
-
-def test_prometheus_takes_the_rules_without_a_remark() -> None:
-    paths = [RULES / name for name in FILES]
-    done = subprocess.run(
-        ["promtool", "check", "rules", "--lint=all", "--lint-fatal", *paths],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_prometheus_takes_its_configuration_with_the_rules() -> None:
-    done = subprocess.run(
-        ["promtool", "check", "config", ROOT / "services" / "prometheus" / "prometheus.yml"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "3 rule files found" in done.stdout
