@@ -102,8 +102,9 @@ class Front:
         return not troubles, "; ".join(dict.fromkeys(troubles)) or "ready"
 
     async def _serve(self) -> None:
-        # It shows a traceback for whatever is no HTTP. Faults of ours are told of by the pages.
-        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+        # Tracebacks of whatever is no HTTP, and a line for each call. The pages tell of our faults.
+        for name in ("aiohttp.server", "aiohttp.access"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         settings = self._settings
         kafka = {"bootstrap.servers": settings.kafka, **settings.security}
         with ExitStack() as opened:
@@ -129,9 +130,7 @@ class Front:
         settings, loop, stopped = self._settings, asyncio.get_running_loop(), asyncio.Event()
         runner = web.AppRunner(
             app,
-            access_log=None,
             handler_cancellation=True,  # nobody waits for a caller who has gone
-            keepalive_timeout=_IDLE_S,
             shutdown_timeout=settings.drain_s,
         )
         await runner.setup()
@@ -141,7 +140,7 @@ class Front:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         server = await loop.create_server(
-            Door(runner.server, most),
+            Door(runner.server, most, _IDLE_S),
             sock=listening,
             ssl=self._tls.context,
             ssl_handshake_timeout=None if self._tls.context is None else _HANDSHAKE_S,

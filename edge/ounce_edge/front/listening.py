@@ -11,7 +11,9 @@ from pathlib import Path
 from aiohttp import web
 from ounce_schemas.errors import OunceError
 
+from ounce_edge.front.responses import HEADER_SERVER, SERVER_NAME, refusal
 from ounce_edge.front.settings import HttpSettings
+from ounce_edge.front.statuses import NotAnsweredError
 
 logger = logging.getLogger(__name__)
 
@@ -115,11 +117,13 @@ class Door:
     Args:
         server: of aiohttp.
         most: connections.
+        idle_s: so long a connection may say nothing, or take over the head of a request.
     """
 
-    def __init__(self, server: web.Server, most: int) -> None:
+    def __init__(self, server: web.Server, most: int, idle_s: float) -> None:
         self._server = server
         self._most = most
+        self._idle_s = idle_s
         self._is_full = False
 
     def __call__(self) -> asyncio.BaseProtocol:
@@ -128,7 +132,31 @@ class Door:
         if is_full and not self._is_full:
             logger.warning("%d callers are connected (--max-connections): no more", self._most)
         self._is_full = is_full
-        return _Closed() if is_full else self._server()
+        if is_full:
+            return _Closed()
+        loop = asyncio.get_running_loop()
+        return _Connection(self._server, loop=loop, keepalive_timeout=self._idle_s)
+
+
+class _Connection(web.RequestHandler):
+    """One connection. What is no HTTP is told as the protocol has it, too."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The last answer of a connection."""
+        super().handle_error(request, status, exc, message)  # raises where an answer has begun
+        lines = (message or "").splitlines()  # further lines show what was sent
+        what = lines[0][:80].rstrip(":") if lines else str(exc)[:80]
+        text = f"no HTTP that can be read: {what}" if status < 500 else "the front failed"
+        response = refusal(NotAnsweredError(status, text))
+        response.headers[HEADER_SERVER] = SERVER_NAME
+        response.force_close()
+        return response
 
 
 class _Closed(asyncio.Protocol):

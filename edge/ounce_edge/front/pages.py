@@ -3,26 +3,24 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Protocol
 
-import msgspec
 from aiohttp import web
 from ounce_schemas import __version__
 from ounce_schemas.documents import TASK_FILE, read_task
 from ounce_schemas.errors import ArtifactError
-from ounce_schemas.request import CONTENT_TYPE_JSON
 
 from ounce_edge.front.asking import wants_no_answer
 from ounce_edge.front.calls import Calls
 from ounce_edge.front.instruments import FrontInstruments
 from ounce_edge.front.metadata import describe
+from ounce_edge.front.responses import HEADER_SERVER, SERVER_NAME, json_response, refusal
 from ounce_edge.front.settings import HttpSettings
 from ounce_edge.front.statuses import NotAnsweredError
 from ounce_edge.front.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 
-_encode = msgspec.json.Encoder().encode
 _GONE = 499
 """As nginx calls it: the caller went away."""
 _NO_VERSIONS = "Ounce chooses the model of each request: leave /versions/... out of the path"
@@ -81,10 +79,22 @@ class Pages:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Whatever is wrong is told as the protocol has it."""
-        response = await self._told(request, handler)
-        response.headers["Server"] = "ounce"
+        """Whatever is wrong is told as the protocol has it; of calls to infer it is counted."""
+        since_s, status = time.monotonic(), _GONE
+        try:
+            response = await self._told(request, handler)
+            status = response.status
+        finally:
+            if request.match_info.handler == self._infer:
+                self._count(request.match_info["task"], status, time.monotonic() - since_s)
+        response.headers[HEADER_SERVER] = SERVER_NAME
         return response
+
+    def _count(self, task: str, status: int, took_s: float) -> None:
+        known = task if task in self._settings.task else ""
+        self._metrics.requests.labels(known, str(status)).inc()
+        if status == 200:
+            self._metrics.answering.labels(known).observe(took_s)
 
     async def _told(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -95,71 +105,54 @@ class Pages:
                 raise NotAnsweredError(401, "bring a token: `Authorization: Bearer TOKEN`")
             return await handler(request)
         except NotAnsweredError as e:
-            return _refusal(e)
+            return refusal(e)
         except web.HTTPException as e:
             text = f"{request.method} {request.path[:80]}: {e.reason}"
-            response = _refusal(NotAnsweredError(e.status, text))
+            response = refusal(NotAnsweredError(e.status, text))
             if allow := e.headers.get("Allow"):
                 response.headers["Allow"] = allow
             return response
         except web.RequestPayloadError as e:
-            return _refusal(NotAnsweredError(400, f"the body can't be read: {e}"))
+            return refusal(NotAnsweredError(400, f"the body can't be read: {e}"))
         except Exception:  # a fault of ours; no other call suffers
             logger.exception("%s %s failed", request.method, request.path[:80])
-            return _refusal(NotAnsweredError(500, "the front failed; its log says why"))
+            return refusal(NotAnsweredError(500, "the front failed; its log says why"))
 
     async def _infer(self, call: web.Request) -> web.StreamResponse:
-        task, since_s, status = call.match_info["task"], time.monotonic(), _GONE
-        known = task if task in self._settings.task else ""
-        try:
-            response = await self._answer(task, call)
-            status = response.status
-            if status == 200:
-                self._metrics.answering.labels(known).observe(time.monotonic() - since_s)
-            return response
-        except NotAnsweredError as e:
-            status = e.status
-            raise
-        except web.HTTPException as e:
-            status = e.status
-            raise
-        finally:
-            self._metrics.requests.labels(known, str(status)).inc()
-
-    async def _answer(self, task: str, call: web.Request) -> web.Response:
+        task = call.match_info["task"]
         self._check(task)
         if wants_no_answer(call.headers):
             id_ = await self._calls.leave(task, call)
-            response = _json({"id": id_}, 202)
+            response = json_response({"id": id_}, 202)
             response.headers["Preference-Applied"] = "respond-async"
             return response
         reply = await self._calls.ask(task, call)
         return web.Response(body=reply.body, headers=reply.headers)
 
     async def _server(self, call: web.Request) -> web.Response:
-        return _json({"name": "ounce", "version": __version__, "extensions": []})
+        return json_response({"name": "ounce", "version": __version__, "extensions": []})
 
     async def _live(self, call: web.Request) -> web.Response:
-        return _json({"live": True})
+        return json_response({"live": True})
 
     async def _ready(self, call: web.Request) -> web.Response:
         is_ready, why = self._readiness.ready()
         if not is_ready:
             raise NotAnsweredError(503, why)
-        return _json({"live": True, "ready": True})
+        return json_response({"live": True, "ready": True})
 
     async def _model_ready(self, call: web.Request) -> web.Response:
         task = call.match_info["task"]
         self._check(task)
         if why := self._readiness.trouble_of(task):
             raise NotAnsweredError(503, why)
-        return _json({"name": task, "ready": True})
+        return json_response({"name": task, "ready": True})
 
     async def _model(self, call: web.Request) -> web.Response:
         task = call.match_info["task"]
         self._check(task)
         try:
-            return _json(describe(read_task(self._settings.models / task / TASK_FILE)))
+            return json_response(describe(read_task(self._settings.models / task / TASK_FILE)))
         except ArtifactError as e:
             text = f"inputs and outputs of task {task} are not known here (--models): {e}"
             raise NotAnsweredError(404, text) from e
@@ -173,16 +166,3 @@ class Pages:
         if task not in tasks:
             text = f"no task {task[:80]!r} is served here; there are {', '.join(tasks)}"
             raise NotAnsweredError(404, text)
-
-
-def _json(document: dict[str, Any], status: int = 200) -> web.Response:
-    return web.Response(body=_encode(document), status=status, content_type=CONTENT_TYPE_JSON)
-
-
-def _refusal(error: NotAnsweredError) -> web.Response:
-    return web.Response(
-        body=error.body,
-        status=error.status,
-        content_type=CONTENT_TYPE_JSON,
-        headers=error.headers,
-    )

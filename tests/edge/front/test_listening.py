@@ -1,6 +1,7 @@
 """The socket, its TLS, and how many may be connected."""
 
 import asyncio
+import json
 import resource
 import socket
 import ssl
@@ -118,7 +119,7 @@ def test_who_comes_when_the_house_is_full_is_sent_away() -> None:
             assert runner.server is not None
             loop = asyncio.get_running_loop()
             with socket.create_server(("127.0.0.1", 0)) as listening:
-                server = await loop.create_server(Door(runner.server, 1), sock=listening)
+                server = await loop.create_server(Door(runner.server, 1, 60), sock=listening)
                 port = listening.getsockname()[1]
                 _, first = await asyncio.open_connection("127.0.0.1", port)
                 first.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -127,5 +128,35 @@ def test_who_comes_when_the_house_is_full_is_sent_away() -> None:
                 for each in (first, second):
                     each.close()
                 server.close()
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("head", "text"),
+    [
+        (b"Content-Length: 1\r\nContent-Length: 2", "Duplicate Content-Length"),
+        (b"Content-Length: 1\r\nTransfer-Encoding: chunked", "can't be present"),
+        (b"ce-id: " + b"a" * 9000, "more than 8190 bytes"),
+        (b"ce-id: a\x00b", "header value"),
+    ],
+)
+def test_what_is_no_http_is_told_as_the_protocol_has_it(head: bytes, text: str) -> None:
+    async def test() -> None:
+        async with TestClient(TestServer(web.Application())) as client:
+            runner = client.server.runner
+            assert runner is not None
+            assert runner.server is not None
+            loop = asyncio.get_running_loop()
+            server = await loop.create_server(Door(runner.server, 9, 60), "127.0.0.1", 0)
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            writer.write(b"POST / HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\nx")
+            told, body = (await reader.read()).split(b"\r\n\r\n")
+            assert told.startswith(b"HTTP/1.0 400 ")
+            assert b"Content-Type: application/json\r\n" in told
+            assert b"aiohttp" not in told + body
+            assert text in json.loads(body)["error"]
+            writer.close()
+            server.close()
 
     asyncio.run(test())
