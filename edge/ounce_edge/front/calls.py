@@ -11,7 +11,7 @@ from typing import Protocol
 from aiohttp import web
 from ounce_schemas.request import HEADER_ID
 
-from ounce_edge.front.asking import deadline_ms, make_record
+from ounce_edge.front.asking import check_encoding, deadline_ms, make_record
 from ounce_edge.front.replying import Reply, read_reply
 from ounce_edge.front.sending import Place
 from ounce_edge.front.settings import HttpSettings
@@ -120,15 +120,16 @@ class Calls:
         now_ms = round(time.time() * 1e3)
         record = make_record(task, body, call.headers.items(), call.remote or "", reply, now_ms)
         if record.size_bytes > self._settings.max_message_bytes:
-            raise self._too_large(len(body))
+            raise self._too_large(f"body of {len(body)} bytes with its headers")
         return record
 
     async def _body(self, call: web.Request, held: "_Held") -> bytes:
         """The body of a call. What it takes counts as it comes: who only says that it will be
         large, and sends nothing, takes no room from others."""
+        check_encoding(call.headers)
         most = self._settings.max_message_bytes
         if call.content_length is not None and call.content_length > most:
-            raise self._too_large(call.content_length)
+            raise self._too_large(f"body of {call.content_length} bytes")
         pieces: list[bytes] = []
         try:
             async with asyncio.timeout(self._body_s):
@@ -137,7 +138,7 @@ class Calls:
                     held.n_bytes += len(piece)
                     self._held_bytes += len(piece)
                     if held.n_bytes > most:
-                        raise self._too_large(held.n_bytes)
+                        raise self._too_large(f"body of {held.n_bytes} bytes")
                     if self._held_bytes > max(self._most_bytes, held.n_bytes):
                         text = "bodies that wait are too large together (--max-waiting-mb)"
                         raise NotAnsweredError(429, text)
@@ -155,12 +156,9 @@ class Calls:
         finally:
             self._held_bytes -= held.n_bytes
 
-    def _too_large(self, size_bytes: int) -> NotAnsweredError:
-        return NotAnsweredError(
-            413,
-            f"a body of {size_bytes} bytes is over --max-message-bytes "
-            f"{self._settings.max_message_bytes}; send less",
-        )
+    def _too_large(self, what: str) -> NotAnsweredError:
+        most = self._settings.max_message_bytes
+        return NotAnsweredError(413, f"a {what} is over --max-message-bytes {most}; send less")
 
 
 @dataclass(slots=True)

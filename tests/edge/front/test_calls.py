@@ -89,6 +89,7 @@ def test_a_body_that_is_too_large_is_not_read() -> None:
         for body in (b"a" * 10_001, chunks(), b"a" * 9_900):
             status, said = await told(client, data=body)
             assert (status, "--max-message-bytes 10000" in said["error"]) == (413, True)
+        assert said["error"].startswith("a body of 9900 bytes with its headers is over")
         assert (stand.sent, stand.count(413)) == ([], 3)
         assert (await told(client, data=b"a" * 5000))[0] == 200
 
@@ -103,6 +104,17 @@ def test_a_body_that_swells_is_too_large() -> None:
         assert stand.sent == []
         assert await told(client, data=small, headers=packed) == (200, {"echo": 500})
         assert (await told(client, data=b"no gzip", headers=packed))[0] == 400
+        assert (stand.count(400), stand.count(499)) == (1, 0)
+
+    serve(test)
+
+
+@pytest.mark.parametrize("encoding", ["compress", "gzip, gzip", "\xff"])
+def test_a_body_that_stays_packed_is_refused(encoding: str) -> None:
+    async def test(stand: StandIn, client: Client) -> None:
+        status, said = await told(client, data=b"x", headers={"Content-Encoding": encoding})
+        assert (status, "send gzip, deflate or none" in said["error"]) == (415, True)
+        assert (stand.sent, stand.count(415)) == ([], 1)
 
     serve(test)
 
@@ -231,6 +243,7 @@ def test_who_brings_no_token_is_told_so(tmp_path: Path) -> None:
     async def test(stand: StandIn, client: Client) -> None:
         for headers in ({}, {"Authorization": "Bearer other"}):
             assert (await told(client, data=b"1", headers=headers))[0] == 401
+        assert stand.count(401) == 2
         assert (await told(client, "/v2/models/digits", method="GET"))[0] == 401
         assert (await told(client, "/v2/health/ready", method="GET"))[0] == 200
         own = {"Authorization": f"Bearer {TOKEN}"}
@@ -245,6 +258,7 @@ def test_a_fault_of_ours_costs_one_call(caplog: pytest.LogCaptureFixture) -> Non
     async def test(stand: StandIn, client: Client) -> None:
         stand.is_faulty = True
         assert (await told(client, data=b"1"))[0] == 500
+        assert (stand.count(500), stand.count(499)) == (1, 0)
         stand.is_faulty = False
         assert (await told(client, data=b"1"))[0] == 200
         assert len(stand.waiting) == 0
