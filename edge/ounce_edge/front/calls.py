@@ -59,6 +59,8 @@ class Calls:
         self._settings = settings
         self._sender, self._reader, self._waiting = sender, reader, waiting
         self._body_s = body_s
+        self.n_open = 0
+        """Calls that are not answered yet."""
         self._held_bytes = 0
         self._most_bytes = round(settings.max_waiting_mb * 1e6)
 
@@ -149,11 +151,13 @@ class Calls:
 
     @contextmanager
     def _holding(self) -> Iterator["_Held"]:
-        """Count a body while its call lasts."""
+        """Count a call and its body while it lasts."""
         held = _Held()
+        self.n_open += 1
         try:
             yield held
         finally:
+            self.n_open -= 1
             self._held_bytes -= held.n_bytes
 
     def _too_large(self, what: str) -> NotAnsweredError:

@@ -31,6 +31,11 @@ _AGAIN_S = 5.0
 _HANDSHAKE_S = 10.0
 _IDLE_S = 75.0
 """So long a connection may say nothing, or take over the head of a request."""
+_FAREWELL_S = 2.0
+"""At the end, for requests that callers have sent by then. Their answers end their connections."""
+_TURN_S = 0.05
+_CLOSE_S = 1.0
+"""For what is left to be written."""
 
 
 class Front:
@@ -52,7 +57,8 @@ class Front:
         self._metrics = FrontInstruments(self._registry)
         self._reader: AnswerReader | None = None
         self._sender: Sender | None = None
-        self._is_stopping = False
+        self.is_stopping = False
+        """Whether each answer is the last one of its connection."""
         self._turned_s = time.monotonic()
 
     def run(self) -> None:
@@ -66,7 +72,7 @@ class Front:
     def healthy(self) -> tuple[bool, str]:
         """Whether this process can go on by itself."""
         parts = [part for part in (self._sender, self._reader) if part is not None]
-        own_s = 0.0 if self._is_stopping else time.monotonic() - self._turned_s
+        own_s = 0.0 if self.is_stopping else time.monotonic() - self._turned_s
         stalled_s = max([own_s, *(part.stalled_s for part in parts)])
         if stalled_s > _STALLED_S:
             return False, f"no progress for {stalled_s:.0f} s: restart this front"
@@ -87,7 +93,7 @@ class Front:
 
     def trouble_of(self, task: str) -> str | None:
         """Why requests of a task are not served now; None where they are."""
-        if self._is_stopping:
+        if self.is_stopping:
             return "stopping"
         if self._sender is None or self._reader is None:
             return "starting"
@@ -121,17 +127,22 @@ class Front:
             self._sender, self._reader = sender, reader
             calls = Calls(settings, sender, reader, waiting)
             app = Pages(settings, calls, self, self._tokens, self._metrics).make_app()
-            await self._serve_callers(app, listening, metrics_port, waiting)
+            await self._serve_callers(app, listening, metrics_port, waiting, calls)
         logger.info("stopped")
 
     async def _serve_callers(
-        self, app: web.Application, listening: socket, metrics_port: int, waiting: Waiting
+        self,
+        app: web.Application,
+        listening: socket,
+        metrics_port: int,
+        waiting: Waiting,
+        calls: Calls,
     ) -> None:
         settings, loop, stopped = self._settings, asyncio.get_running_loop(), asyncio.Event()
         runner = web.AppRunner(
             app,
             handler_cancellation=True,  # nobody waits for a caller who has gone
-            shutdown_timeout=settings.drain_s,
+            shutdown_timeout=_CLOSE_S,
         )
         await runner.setup()
         assert runner.server is not None
@@ -148,10 +159,21 @@ class Front:
         )
         self._tell(listening.getsockname()[1], metrics_port)
         await self._look_after(stopped)
-        self._is_stopping = True
+        self.is_stopping = True
         server.close()
         logger.info("stopping: %d requests wait", len(waiting))
+        await self._drain(runner.server, calls)
+        waiting.give_up()
         await runner.cleanup()
+
+    async def _drain(self, server: web.Server, calls: Calls) -> None:
+        """Hear what callers have sent by now, and answer them."""
+        begun_s = time.monotonic()
+        while server.connections:
+            took_s = time.monotonic() - begun_s
+            if took_s > self._settings.drain_s or (took_s > _FAREWELL_S and not calls.n_open):
+                return
+            await asyncio.sleep(_TURN_S)
 
     async def _look_after(self, stopped: asyncio.Event) -> None:
         """Come round until it is to stop."""

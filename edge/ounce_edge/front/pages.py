@@ -29,6 +29,10 @@ _NO_VERSIONS = "Ounce chooses the model of each request: leave /versions/... out
 class Readiness(Protocol):
     """As `Front`."""
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether each answer is the last one of its connection."""
+
     def ready(self) -> tuple[bool, str]:
         """Whether requests are served, and a line that says why not."""
 
@@ -88,6 +92,8 @@ class Pages:
             if request.match_info.handler == self._infer:
                 self._count(request.match_info["task"], status, time.monotonic() - since_s)
         response.headers[HEADER_SERVER] = SERVER_NAME
+        if self._readiness.is_stopping:
+            response.force_close()  # the caller connects to another front, and loses nothing
         return response
 
     def _count(self, task: str, status: int, took_s: float) -> None:

@@ -96,3 +96,10 @@ class Waiting:
                 self._tell_unclaimed()
             else:
                 ticket.answer.set_result(one)
+
+    def give_up(self) -> None:
+        """Tell those who still wait that this process ends."""
+        for ticket in self._tickets.values():
+            if not ticket.answer.done():
+                text = "this front ends before the answer came; a worker may still give it"
+                ticket.answer.set_exception(NotAnsweredError(503, text))

@@ -254,6 +254,24 @@ def test_who_brings_no_token_is_told_so(tmp_path: Path) -> None:
     serve(test, tokens=path)
 
 
+def test_at_the_end_each_answer_is_the_last_of_its_connection_and_nobody_is_left_waiting() -> None:
+    async def test(stand: StandIn, client: Client) -> None:
+        async with client.post(INFER, data=b"1") as response:
+            assert "Connection" not in response.headers
+        stand.is_stopping = True
+        async with client.post(INFER, data=b"1") as response:
+            assert (response.status, response.headers["Connection"]) == (200, "close")
+        stand.is_answering = False
+        stand.asked.clear()
+        call = asyncio.create_task(told(client, data=b"1"))
+        await stand.asked.wait()
+        stand.waiting.give_up()
+        status, said = await call
+        assert (status, "this front ends" in said["error"]) == (503, True)
+
+    serve(test)
+
+
 def test_a_fault_of_ours_costs_one_call(caplog: pytest.LogCaptureFixture) -> None:
     async def test(stand: StandIn, client: Client) -> None:
         stand.is_faulty = True

@@ -40,7 +40,7 @@ class StandIn:
         self.registry = CollectorRegistry()
         self.why: str | None = None
         self.is_confirming = self.is_answering = True
-        self.is_faulty = False
+        self.is_faulty = self.is_stopping = False
         self.error: NotAnsweredError | None = None
         self.asked = asyncio.Event()
 
