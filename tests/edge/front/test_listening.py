@@ -3,8 +3,9 @@
 import asyncio
 import json
 import resource
-import socket
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.support.kafka.certificates import Authority, KeyPair
 from tests.support.kafka.needed import kafka_needed
 
 HOST = "front.example"
+HERE = "127.0.0.1"
 
 
 def settings(**more: Any) -> HttpSettings:
@@ -111,23 +113,28 @@ def test_connections_are_bounded_by_files_that_may_be_open() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@asynccontextmanager
+async def house(most: int) -> AsyncIterator[int]:
+    """The port of a door to an application without pages."""
+    async with TestClient(TestServer(web.Application())) as client:
+        runner = client.server.runner
+        assert runner is not None
+        assert runner.server is not None
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(Door(runner.server, most, 60), HERE, 0)
+        yield server.sockets[0].getsockname()[1]
+        server.close()
+
+
 def test_who_comes_when_the_house_is_full_is_sent_away() -> None:
     async def test() -> None:
-        async with TestClient(TestServer(web.Application())) as client:
-            runner = client.server.runner
-            assert runner is not None
-            assert runner.server is not None
-            loop = asyncio.get_running_loop()
-            with socket.create_server(("127.0.0.1", 0)) as listening:
-                server = await loop.create_server(Door(runner.server, 1, 60), sock=listening)
-                port = listening.getsockname()[1]
-                _, first = await asyncio.open_connection("127.0.0.1", port)
-                first.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-                reader, second = await asyncio.open_connection("127.0.0.1", port)
-                assert await reader.read() == b""
-                for each in (first, second):
-                    each.close()
-                server.close()
+        async with house(1) as port:
+            _, first = await asyncio.open_connection(HERE, port)
+            first.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            reader, second = await asyncio.open_connection(HERE, port)
+            assert await reader.read() == b""
+            for each in (first, second):
+                each.close()
 
     asyncio.run(test())
 
@@ -143,13 +150,8 @@ def test_who_comes_when_the_house_is_full_is_sent_away() -> None:
 )
 def test_what_is_no_http_is_told_as_the_protocol_has_it(head: bytes, text: str) -> None:
     async def test() -> None:
-        async with TestClient(TestServer(web.Application())) as client:
-            runner = client.server.runner
-            assert runner is not None
-            assert runner.server is not None
-            loop = asyncio.get_running_loop()
-            server = await loop.create_server(Door(runner.server, 9, 60), "127.0.0.1", 0)
-            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        async with house(1) as port:
+            reader, writer = await asyncio.open_connection(HERE, port)
             writer.write(b"POST / HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\nx")
             told, body = (await reader.read()).split(b"\r\n\r\n")
             assert told.startswith(b"HTTP/1.0 400 ")
@@ -157,6 +159,5 @@ def test_what_is_no_http_is_told_as_the_protocol_has_it(head: bytes, text: str) 
             assert b"aiohttp" not in told + body
             assert text in json.loads(body)["error"]
             writer.close()
-            server.close()
 
     asyncio.run(test())
