@@ -34,7 +34,7 @@ _PASSED_ON = frozenset(
     {HEADER_CONTENT_TYPE, HEADER_TRACEPARENT, "tracestate", HEADER_ANSWER, HEADER_JSON_BYTES}
 )
 _UNPACKED = frozenset({"", "identity", "gzip", "deflate"})
-_IN_BODIES = b"max_latency_ms"
+_IN_BODIES = (b"max_latency_ms", b"maxlatencyms")
 
 
 class _Targets(msgspec.Struct):
@@ -42,6 +42,8 @@ class _Targets(msgspec.Struct):
 
 
 class _Body(msgspec.Struct):
+    maxlatencyms: float | str | None = None
+    """Of an event in structured mode."""
     max_latency_ms: float | None = None
     parameters: _Targets | None = None
 
@@ -109,14 +111,13 @@ def check_encoding(headers: Mapping[str, str]) -> None:
 def deadline_ms(record: KafkaRecord) -> float:
     """The deadline that a request names; 0 where it names none that can be read: a worker says
     what is wrong with it."""
+    body = record.value or b""
     try:
-        header = by_usual_names(record.headers).get(HEADER_MAX_LATENCY_MS)
-        if header:
+        header = by_usual_names(record.headers).get(HEADER_MAX_LATENCY_MS) or b""
+        is_in_body = not header and any(name in body for name in _IN_BODIES)
+        read = _decode(plain_text(body)) if is_in_body else _Body()
+        if header := header or str(read.maxlatencyms or "").encode():
             return read_head({HEADER_MAX_LATENCY_MS: header}).max_latency_ms or 0.0
-        body = record.value or b""
-        if _IN_BODIES not in body:
-            return 0.0
-        read = _decode(plain_text(body))
         inner = read.parameters and read.parameters.max_latency_ms
         return check_max_latency_ms(read.max_latency_ms or inner or 0.0)
     except (*NO_JSON, InvalidMessageError):
