@@ -32,6 +32,7 @@ COMMANDS = {
         "edge",
         "Carry messages of MQTT devices to Kafka, and answers back.",
     ),
+    "http": ("ounce_edge.front.command", "edge,http", "Answer requests over HTTP, by Kafka."),
     "runtimes": (
         "ounce_edge.models.runtimes_command",
         "edge",

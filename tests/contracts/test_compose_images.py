@@ -44,7 +44,10 @@ SERVICES_IMAGE = [
     "ounce_services.topics", "ounce_services.devices", "ounce_services.control",
     "ounce_services.policies",
 ]  # fmt: skip
-EDGE_IMAGE = ["ounce_edge.worker", "ounce_edge.gateway", "ounce_edge.pipeline", "ounce_edge.broker"]
+EDGE_IMAGE = [
+    "ounce_edge.worker", "ounce_edge.gateway", "ounce_edge.front", "ounce_edge.pipeline",
+    "ounce_edge.broker",
+]  # fmt: skip
 
 
 def text_of(dockerfile: str) -> str:

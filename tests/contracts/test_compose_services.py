@@ -11,6 +11,7 @@ import click
 import pytest
 import yaml
 from click.testing import CliRunner
+from ounce_edge.front.settings import HttpSettings
 from ounce_edge.gateway.settings import GatewaySettings
 from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.command import make_settings, root
@@ -25,6 +26,7 @@ BUILT = {name: service for name, service in SERVICES.items() if "build" in servi
 SETTINGS = {
     ("worker",): WorkerSettings,
     ("gateway",): GatewaySettings,
+    ("http",): HttpSettings,
     ("control", "serve"): ControlSettings,
 }
 
@@ -64,7 +66,7 @@ def mounts(service: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
         yield source, place, mode != ["ro"]
 
 
-@pytest.mark.parametrize("name", ["worker", "worker-gpu", "gateway", "control"])
+@pytest.mark.parametrize("name", ["worker", "worker-gpu", "gateway", "http", "control"])
 def test_settings_are_valid_together(name: str) -> None:
     path, options = options_of(serving_words(name))
     settings = make_settings(SETTINGS[path], options)
@@ -151,10 +153,10 @@ def test_services_name_each_other_and_ports_that_listen() -> None:
     assert job["static_configs"][0]["targets"] == ["alertmanager:9093"]
 
 
-def test_prometheus_reads_every_worker_and_gateway() -> None:
+def test_prometheus_reads_every_worker_gateway_and_front() -> None:
     jobs = [each for job in PROMETHEUS["scrape_configs"] for each in job["dns_sd_configs"]]
     ports = {name: job["port"] for job in jobs for name in job["names"]}
-    for name in ("worker", "worker-gpu", "gateway"):
+    for name in ("worker", "worker-gpu", "gateway", "http"):
         own = SERVICES[name].get("networks", {}).get("default", {}).get("aliases", [])
         known = [ports[n] for n in (name, *own) if n in ports]
         _, options = options_of(serving_words(name))

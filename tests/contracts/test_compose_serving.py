@@ -1,4 +1,4 @@
-"""The control plane and the gateway of compose.yaml, as processes, beside real servers."""
+"""Control plane, gateway and HTTP front of compose.yaml, as processes, beside real servers."""
 
 import os
 import re
@@ -57,7 +57,7 @@ def _passes(check: list[str]) -> bool:
 
 
 @pytest.mark.kafka
-def test_control_and_gateway_get_healthy_work_and_end_in_order(
+def test_control_gateway_and_front_get_healthy_work_and_end_in_order(
     private_kafka: ApacheKafka, tmp_path: Path
 ) -> None:
     kafka = private_kafka.bootstrap_servers
@@ -66,6 +66,7 @@ def test_control_and_gateway_get_healthy_work_and_end_in_order(
     conf = (REPOSITORY / "services/mosquitto/mosquitto.conf").read_text()
     own = [line for line in conf.splitlines() if re.match(r"allow_|max_|set_", line)]
     (tmp_path / "store").mkdir()
+    port = free_port()
     url = re.sub(
         r"\$\{\w+:-([^}]*)\}", r"\1", BUILT["control"]["environment"]["OUNCE_DATABASE_URL"]
     )
@@ -80,6 +81,8 @@ def test_control_and_gateway_get_healthy_work_and_end_in_order(
                 "/models": str(tmp_path / "models"),
                 "8080": str(free_port()),
                 "9465": str(free_port()),
+                "9466": str(free_port()),
+                "--port=8000": f"--port={port}",
             }
             with served("control", places, tmp_path / "control.log"):
                 key = subprocess.run(
@@ -97,5 +100,9 @@ def test_control_and_gateway_get_healthy_work_and_end_in_order(
                 [request] = far.read(1)
                 assert (request.key(), request.value()) == (b"d", b"[1]")
             far.close()
+            with served("http", places, tmp_path / "http.log"):
+                url = f"http://127.0.0.1:{port}/v2/models/digits/ready"
+                look = f"import urllib.request; urllib.request.urlopen('{url}', timeout=5)"
+                wait_until(lambda: _passes([sys.executable, "-c", look]), lambda: url)
     except (MosquittoUnavailableError, PostgresqlUnavailableError) as e:
         pytest.skip(str(e))

@@ -8,6 +8,9 @@ from typing import Any
 
 import jsonschema
 import pytest
+from ounce_edge.front.instruments import FrontInstruments
+from ounce_edge.front.settings import HttpSettings
+from ounce_edge.front.statuses import STATUSES
 from ounce_edge.gateway.instruments import GatewayInstruments
 from ounce_edge.gateway.settings import GatewaySettings
 from ounce_edge.telemetry.metric_list import read_metrics
@@ -43,6 +46,12 @@ def of_gateways() -> CollectorRegistry:
     return registry
 
 
+def of_fronts() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    FrontInstruments(registry)
+    return registry
+
+
 def metrics_of(registry: CollectorRegistry) -> dict[str, list[str]]:
     """Label names by metric, as Prometheus shows it."""
     found = {}
@@ -56,7 +65,8 @@ def metrics_of(registry: CollectorRegistry) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("page", "registry"), [("metrics", Metrics().registry), ("gateway", of_gateways())]
+    ("page", "registry"),
+    [("metrics", Metrics().registry), ("gateway", of_gateways()), ("http", of_fronts())],
 )
 def test_every_metric_is_in_its_page_with_its_labels(
     page: str, registry: CollectorRegistry
@@ -87,7 +97,8 @@ def test_every_fallback_is_in_the_row_of_its_metric() -> None:
 
 
 def test_metrics_that_pages_name_exist() -> None:
-    known = {*metrics_of(Metrics().registry), *metrics_of(of_gateways()), *PACKAGES}
+    registries = (Metrics().registry, of_gateways(), of_fronts())
+    known = {*PACKAGES, *(name for registry in registries for name in metrics_of(registry))}
     for page in PAGES:
         named = set(re.findall(r"\bounce_[a-z_]+", page.read_text(encoding="utf-8")))
         unknown = {n for n in named - known if re.sub("_(sum|count)$", "", n) not in known}
@@ -105,7 +116,8 @@ def options(settings: type[KafkaConnection]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("settings", "page"), [(WorkerSettings, "deployment"), (GatewaySettings, "gateway")]
+    ("settings", "page"),
+    [(WorkerSettings, "deployment"), (GatewaySettings, "gateway"), (HttpSettings, "http")],
 )
 def test_every_setting_of_a_process_is_in_its_page_with_its_default(
     settings: type[KafkaConnection], page: str
@@ -121,6 +133,17 @@ def test_every_setting_of_a_process_is_in_its_page_with_its_default(
         elif default not in (None, ()):
             value = f"{default:.12g}" if isinstance(default, int | float) else str(default)
             assert table[option].replace(",", "") == value, option
+
+
+def test_the_status_of_every_reason_is_in_the_page_on_http() -> None:
+    told = {
+        row[0]: set(re.findall(r"`([a-z-]+)`", row[1])) for row in rows(DOCS / "http.md", "Status")
+    }
+    named = {reason: int(status) for status, reasons in told.items() for reason in reasons}
+    assert {str(reason): status for reason, status in STATUSES.items()} == {
+        **dict.fromkeys(map(str, Reason), 422),
+        **{reason: status for reason, status in named.items() if not reason.startswith("--")},
+    }
 
 
 def test_every_setting_and_path_of_the_control_plane_is_in_its_page(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ read here. Source: RFC 5280, 4.1, and X.690 (DER).
 """
 
 import hashlib
+import math
 import re
 import ssl
 from collections.abc import Mapping
@@ -62,6 +63,14 @@ def _content(path: Path) -> bytes | None:
         return hashlib.sha256(path.read_bytes()).digest()
     except OSError:
         return None
+
+
+def expiry_s(path: Path) -> float:
+    """As `first_expiry_s`; NaN where the file can't be read or parsed."""
+    try:
+        return first_expiry_s(path)
+    except (OSError, ValueError):
+        return math.nan
 
 
 def first_expiry_s(path: Path) -> float:

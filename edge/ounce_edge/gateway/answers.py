@@ -1,12 +1,10 @@
 """Answers come back: from Kafka's topics of answers to the devices that asked."""
 
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from confluent_kafka import Message
 from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
-from ounce_schemas.errors import InvalidMessageError
-from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.request import (
     CONTENT_TYPE_JSON,
     HEADER_CONTENT_TYPE,
@@ -19,22 +17,11 @@ from ounce_edge.gateway.answer_consumer import AnswerConsumer
 from ounce_edge.gateway.patterns import is_text
 from ounce_edge.gateway.replies import ReplyAddress
 from ounce_edge.gateway.session import Session
-from ounce_edge.wire.formats.content import as_id
-from ounce_edge.wire.formats.json_text import plain_text
 from ounce_edge.wire.records import Headers
-from ounce_edge.wire.requests.request_head import check_id
+from ounce_edge.wire.requests.sent_ids import sent_id
 
 _OF_TRACES = ("traceparent", "tracestate", "ce_traceparent", "ce_tracestate")
 _encode = msgspec.json.Encoder().encode
-
-
-class _Named(msgspec.Struct):
-    """What a body says of itself."""
-
-    id: Any = None
-
-
-_decode = msgspec.json.Decoder(_Named).decode
 
 
 class Answers:
@@ -117,7 +104,7 @@ def publish(session: Session, replies: ReplyAddress, body: bytes | None, headers
 def _refusal(headers: dict[str, bytes | None], body: bytes) -> bytes:
     """What a device hears of a request or label that became a dead letter."""
     reason, text = headers.get(HEADER_REASON), headers.get(HEADER_TEXT)
-    id_ = _id(headers.get(HEADER_ID) or b"", body)
+    id_ = sent_id(headers.get(HEADER_ID) or b"", body)
     return _encode(
         {
             "error": (reason or b"").decode(errors="replace"),
@@ -125,13 +112,3 @@ def _refusal(headers: dict[str, bytes | None], body: bytes) -> bytes:
             **({"id": id_} if id_ else {}),
         }
     )
-
-
-def _id(header: bytes, body: bytes) -> str | None:
-    """The id of the header, or that of a JSON object; None where there is none that can come
-    back."""
-    try:
-        id_ = header.decode(errors="replace") or as_id(_decode(plain_text(body)).id)
-        return None if id_ is None else check_id(id_)
-    except (*NO_JSON, InvalidMessageError):
-        return None

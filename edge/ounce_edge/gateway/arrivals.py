@@ -18,7 +18,7 @@ from ounce_edge.gateway.replies import BadReplyError, ReplyAddress
 from ounce_edge.wire.dead_letters import write_letter
 from ounce_edge.wire.records import MadeRecord, Outgoing
 
-_MOST_HEADER_BYTES = 16_384
+MOST_HEADER_BYTES = 16_384
 _NO_ATTRIBUTES = {"traceparent", "tracestate"}
 _RESERVE_BYTES = 1000
 """For what is held or sent beside key, value and headers."""
@@ -159,10 +159,10 @@ class Translator:
             [*headers, reply],
             arrived.at_ms,
         )
-        if sum(len(name) + len(value or b"") for name, value in headers) > _MOST_HEADER_BYTES:
+        if sum(len(name) + len(value or b"") for name, value in headers) > MOST_HEADER_BYTES:
             error = InvalidMessageError(
                 Reason.BAD_HEADER,
-                f"user properties of {topic[:80]!r} take over {_MOST_HEADER_BYTES} bytes",
+                f"user properties of {topic[:80]!r} take over {MOST_HEADER_BYTES} bytes",
             )
             return self._letter(record._replace(headers=[reply]), Refused.BAD_PROPERTIES, error)
         if record.size_bytes > self._max_bytes:

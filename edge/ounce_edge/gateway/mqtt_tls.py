@@ -1,14 +1,12 @@
 """TLS with the MQTT broker: its PEM files are read anew for each connection."""
 
-import math
 import socket
 import ssl
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from ounce_edge.broker.certificates import first_expiry_s
+from ounce_edge.broker.certificates import expiry_s
 from ounce_edge.gateway.settings import GatewaySettings
 
 _HANDSHAKE_S = 10.0
@@ -68,11 +66,4 @@ def mqtt_expiries(settings: GatewaySettings) -> Iterator[tuple[str, Callable[[],
     files = {"mqtt_ca": settings.mqtt_ca, "mqtt_certificate": settings.mqtt_certificate}
     for name, path in files.items():
         if path is not None:
-            yield name, partial(_expiry_s, path)
-
-
-def _expiry_s(path: Path) -> float:
-    try:
-        return first_expiry_s(path)
-    except (OSError, ValueError):
-        return math.nan
+            yield name, partial(expiry_s, path)

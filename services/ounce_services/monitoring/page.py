@@ -64,7 +64,7 @@ def objectives_page(objectives: Objectives, causes: Sequence[Cause]) -> str:
             "Its `runbooks` is the address of the runbooks that alerts link to.",
             "",
             "`services/prometheus/prometheus.yml` loads the rules. They expect the jobs "
-            "`ounce-worker` and `ounce-gateway`. "
+            "`ounce-worker`, `ounce-gateway` and `ounce-http`. "
             "`services/alertmanager/alertmanager.yml` is an example of who is told what.",
             "",
         ]

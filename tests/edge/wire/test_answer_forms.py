@@ -89,6 +89,14 @@ def test_a_cloudevent_in_structured_mode_is_answered_by_one() -> None:
     }
 
 
+def test_an_event_does_not_show_the_address_of_a_gateway() -> None:
+    asked = [("ce_ouncereply", b"http:x:1"), ("ounce-answer", b"cloudevents")]
+    [(body, headers)] = answers(FakeRecord(GOOD, asked))
+    assert json.loads(body)["specversion"] == "1.0"
+    assert b"ouncereply" not in body
+    assert headers["ce_ouncereply"] == b"http:x:1"
+
+
 @pytest.mark.parametrize("headers", [[], [ID], [("ounce-answer", b"flat")]])
 def test_trace_context_comes_back_always(headers: Any) -> None:
     [(_, found)] = answers(FakeRecord(GOOD, [*headers, *TRACE]))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ounce_edge.front.instruments import FrontInstruments
 from ounce_edge.gateway.instruments import GatewayInstruments
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_services.monitoring.causes import read_causes
@@ -22,9 +23,10 @@ NAME = re.compile(r"\b(?:\w+:\w+:\w+|(?:ounce|process)_\w+|up|ALERTS)\b")
 
 
 def exposed() -> set[str]:
-    """Names that the metrics of workers and gateways have in Prometheus."""
-    of_gateways = CollectorRegistry()
+    """Names that the metrics of workers, gateways and fronts have in Prometheus."""
+    of_gateways, of_fronts = CollectorRegistry(), CollectorRegistry()
     GatewayInstruments(of_gateways)
+    FrontInstruments(of_fronts)
     suffixes = {
         "counter": ("_total",),
         "gauge": ("",),
@@ -32,7 +34,7 @@ def exposed() -> set[str]:
     }
     return {
         family.name + suffix
-        for registry in (Metrics().registry, of_gateways)
+        for registry in (Metrics().registry, of_gateways, of_fronts)
         for family in registry.collect()
         if family.name.startswith(("ounce_", "process_"))
         for suffix in suffixes[family.type]

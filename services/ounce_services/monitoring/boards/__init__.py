@@ -4,6 +4,7 @@ from ounce_services.monitoring.boards.cost import COST
 from ounce_services.monitoring.boards.decisions import DECISIONS
 from ounce_services.monitoring.boards.delivery import DELIVERY
 from ounce_services.monitoring.boards.devices import DEVICES
+from ounce_services.monitoring.boards.front import FRONT
 from ounce_services.monitoring.boards.gateway import GATEWAY
 from ounce_services.monitoring.boards.model import MODEL
 from ounce_services.monitoring.boards.overview import OVERVIEW
@@ -11,6 +12,6 @@ from ounce_services.monitoring.boards.task import TASK
 from ounce_services.monitoring.boards.tenant import TENANT
 from ounce_services.monitoring.boards.worker import WORKER
 
-BOARDS = (OVERVIEW, TENANT, TASK, MODEL, WORKER, DECISIONS, DELIVERY, DEVICES, GATEWAY, COST)
+BOARDS = (OVERVIEW, TENANT, TASK, MODEL, WORKER, DECISIONS, DELIVERY, DEVICES, FRONT, GATEWAY, COST)
 
 __all__ = ["BOARDS"]

@@ -1,0 +1,179 @@
+"""What a call does: a request goes to Kafka, and its answer comes back."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from aiohttp import web
+from ounce_schemas.request import HEADER_ID
+
+from ounce_edge.front.asking import check_encoding, deadline_ms, make_record
+from ounce_edge.front.replying import Reply, read_reply
+from ounce_edge.front.sending import Place
+from ounce_edge.front.settings import HttpSettings
+from ounce_edge.front.statuses import NotAnsweredError
+from ounce_edge.front.waiting import NOBODY, Ticket, Waiting
+from ounce_edge.gateway.arrivals import KafkaRecord
+from ounce_edge.wire.requests.sent_ids import sent_id
+
+_BODY_S = 30.0
+
+
+class Sends(Protocol):
+    """As `Sender`."""
+
+    def send(self, record: KafkaRecord) -> "asyncio.Future[Place]":
+        """Send a request; where Kafka holds it, once it does."""
+
+
+class Reads(Protocol):
+    """As `AnswerReader`."""
+
+    def trouble(self, task: str) -> str | None:
+        """Why a task can't be asked; None where it can."""
+
+
+class Calls:
+    """Calls of the front, on the event loop.
+
+    Args:
+        settings: limits.
+        sender: sends requests.
+        reader: whether answers would be seen.
+        waiting: who waits.
+        body_s: so long a caller may take to send its body.
+    """
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        sender: Sends,
+        reader: Reads,
+        waiting: Waiting,
+        body_s: float = _BODY_S,
+    ) -> None:
+        self._settings = settings
+        self._sender, self._reader, self._waiting = sender, reader, waiting
+        self._body_s = body_s
+        self.n_open = 0
+        """Calls that are not answered yet."""
+        self._held_bytes = 0
+        self._most_bytes = round(settings.max_waiting_mb * 1e6)
+
+    async def ask(self, task: str, call: web.Request) -> Reply:
+        """Send a request, and wait for its answer.
+
+        Args:
+            task: that is asked.
+            call: as it came.
+
+        Raises:
+            NotAnsweredError: there is no answer.
+        """
+        if trouble := self._reader.trouble(task):
+            raise NotAnsweredError(503, trouble)
+        with self._holding() as held:
+            body = await self._body(call, held)
+            with self._waiting.wait() as ticket:
+                record = self._record(task, call, body, ticket.reply)
+                sent = self._sender.send(record)
+                sent.add_done_callback(partial(_hand_on, ticket))
+                return await self._answer(record, sent, ticket)
+
+    async def leave(self, task: str, call: web.Request) -> str:
+        """Send a request whose answer nobody waits for, once Kafka has it.
+
+        Returns:
+            The id that its answer will have.
+
+        Raises:
+            NotAnsweredError: Kafka does not have it.
+        """
+        with self._holding() as held:
+            record = self._record(task, call, await self._body(call, held), NOBODY)
+            place = await self._sender.send(record)
+        named = sent_id(dict(record.headers).get(HEADER_ID) or b"", record.value or b"")
+        return named or "-".join(map(str, place))
+
+    async def _answer(
+        self, record: KafkaRecord, sent: "asyncio.Future[Place]", ticket: Ticket
+    ) -> Reply:
+        limit_s = deadline_ms(record) / 1e3 + self._settings.grace_s
+        try:
+            async with asyncio.timeout(limit_s):
+                came = await ticket.answer
+        except TimeoutError:
+            if not sent.done():
+                raise NotAnsweredError(
+                    503, f"Kafka has not confirmed the request within {limit_s:g} s"
+                ) from None
+            raise NotAnsweredError(
+                504,
+                f"no answer within {limit_s:g} s, the deadline and --grace-s; is a worker of the "
+                "task running?",
+            ) from None
+        return read_reply(came.body, came.headers)
+
+    def _record(self, task: str, call: web.Request, body: bytes, reply: bytes) -> KafkaRecord:
+        now_ms = round(time.time() * 1e3)
+        record = make_record(task, body, call.headers.items(), call.remote or "", reply, now_ms)
+        if record.size_bytes > self._settings.max_message_bytes:
+            raise self._too_large(f"body of {len(body)} bytes with its headers")
+        return record
+
+    async def _body(self, call: web.Request, held: "_Held") -> bytes:
+        """The body of a call. What it takes counts as it comes: who only says that it will be
+        large, and sends nothing, takes no room from others."""
+        check_encoding(call.headers)
+        most = self._settings.max_message_bytes
+        if call.content_length is not None and call.content_length > most:
+            raise self._too_large(f"body of {call.content_length} bytes")
+        pieces: list[bytes] = []
+        try:
+            async with asyncio.timeout(self._body_s):
+                async for piece in call.content.iter_any():
+                    pieces.append(piece)
+                    held.n_bytes += len(piece)
+                    self._held_bytes += len(piece)
+                    if held.n_bytes > most:
+                        raise self._too_large(f"body of {held.n_bytes} bytes")
+                    if self._held_bytes > max(self._most_bytes, held.n_bytes):
+                        text = "bodies that wait are too large together (--max-waiting-mb)"
+                        raise NotAnsweredError(429, text)
+        except TimeoutError:
+            text = f"the body did not come within {self._body_s:g} s"
+            raise NotAnsweredError(408, text) from None
+        return b"".join(pieces)
+
+    @contextmanager
+    def _holding(self) -> Iterator["_Held"]:
+        """Count a call and its body while it lasts."""
+        held = _Held()
+        self.n_open += 1
+        try:
+            yield held
+        finally:
+            self.n_open -= 1
+            self._held_bytes -= held.n_bytes
+
+    def _too_large(self, what: str) -> NotAnsweredError:
+        most = self._settings.max_message_bytes
+        return NotAnsweredError(413, f"a {what} is over --max-message-bytes {most}; send less")
+
+
+@dataclass(slots=True)
+class _Held:
+    """What a call holds."""
+
+    n_bytes: int = 0
+
+
+def _hand_on(ticket: Ticket, sent: "asyncio.Future[Place]") -> None:
+    """Who waits for an answer hears that Kafka did not take the request."""
+    error = None if sent.cancelled() else sent.exception()
+    if error is not None and not ticket.answer.done():
+        ticket.answer.set_exception(error)

@@ -1,0 +1,176 @@
+"""The socket, its TLS, and how many may be connected."""
+
+import asyncio
+import logging
+import resource
+import socket
+import ssl
+from contextlib import suppress
+from pathlib import Path
+
+from aiohttp import web
+from ounce_schemas.errors import OunceError
+
+from ounce_edge.front.responses import HEADER_SERVER, SERVER_NAME, refusal
+from ounce_edge.front.settings import HttpSettings
+from ounce_edge.front.statuses import NotAnsweredError
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 1024
+_OTHER_FILES = 256
+"""Of Kafka's clients, metrics and libraries."""
+
+
+def open_socket(settings: HttpSettings) -> socket.socket:
+    """The socket to listen on.
+
+    Raises:
+        OunceError: it can't be had.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+    except OSError as e:
+        raise OunceError(
+            f"can't listen on {settings.host} port {settings.port}: {e.strerror or e}; "
+            "choose another --port"
+        ) from e
+
+
+def allow_connections(most: int) -> int:
+    """Have the system permit as many open files as connections need; how many it permits.
+
+    Args:
+        most: connections that are wanted.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most + _OTHER_FILES
+    if soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft < wanted:
+        logger.warning("%d open files are permitted: at most %d callers", soft, _left(soft))
+    return min(most, _left(soft))
+
+
+def _left(files: int) -> int:
+    return max(files - _OTHER_FILES, 1)
+
+
+class Tls:
+    """What makes connections secret. A certificate that was replaced counts for the next ones.
+
+    Args:
+        settings: name the files.
+
+    Raises:
+        OunceError: they can't be used.
+    """
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self.context: ssl.SSLContext | None = None
+        """None: callers speak plain HTTP."""
+        self._settings = settings
+        self._loaded = self._content()
+        if settings.tls_certificate is None:
+            return
+        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            self._load(self.context)
+            if settings.tls_client_ca is not None:
+                self.context.load_verify_locations(settings.tls_client_ca)
+                self.context.verify_mode = ssl.CERT_REQUIRED
+        except (OSError, ValueError) as e:
+            raise OunceError(f"TLS can't be served with these files: {_text(e)}") from e
+
+    def read_again(self) -> None:
+        """Take the certificate and key that the files hold by now. Files that can't be used are
+        told of, and the certificate stays."""
+        content = self._content()
+        if self.context is None or content == self._loaded:
+            return
+        self._loaded = content
+        try:
+            # Tried apart first: a context that took half of a pair would serve nobody.
+            self._load(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+            self._load(self.context)
+        except (OSError, ValueError) as e:
+            logger.error("the certificate stays as it was: %s", _text(e))
+        else:
+            logger.info("the certificate was replaced")
+
+    def _load(self, context: ssl.SSLContext) -> None:
+        certificate, key = self._settings.tls_certificate, self._settings.tls_key
+        assert certificate is not None
+        # A key that is encrypted would be asked for on a terminal.
+        context.load_cert_chain(certificate, key, password="")
+
+    def _content(self) -> list[bytes]:
+        paths = (self._settings.tls_certificate, self._settings.tls_key)
+        return [_bytes(path) for path in paths if path is not None]
+
+
+class Door:
+    """Makes the connections of a server, at most so many.
+
+    Args:
+        server: of aiohttp.
+        most: connections.
+        idle_s: so long a connection may say nothing, or take over the head of a request.
+    """
+
+    def __init__(self, server: web.Server, most: int, idle_s: float) -> None:
+        self._server = server
+        self._most = most
+        self._idle_s = idle_s
+        self._is_full = False
+
+    def __call__(self) -> asyncio.BaseProtocol:
+        """The protocol of one connection."""
+        is_full = len(self._server.connections) >= self._most
+        if is_full and not self._is_full:
+            logger.warning("%d callers are connected (--max-connections): no more", self._most)
+        self._is_full = is_full
+        if is_full:
+            return _Closed()
+        loop = asyncio.get_running_loop()
+        return _Connection(self._server, loop=loop, keepalive_timeout=self._idle_s)
+
+
+class _Connection(web.RequestHandler):
+    """One connection. What is no HTTP is told as the protocol has it, too."""
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """The last answer of a connection."""
+        super().handle_error(request, status, exc, message)  # raises where an answer has begun
+        lines = (message or "").splitlines()  # further lines show what was sent
+        what = lines[0][:80].rstrip(":") if lines else str(exc)[:80]
+        text = f"no HTTP that can be read: {what}" if status < 500 else "the front failed"
+        response = refusal(NotAnsweredError(status, text))
+        response.headers[HEADER_SERVER] = SERVER_NAME
+        response.force_close()
+        return response
+
+
+class _Closed(asyncio.Protocol):
+    """Nobody is at home."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+def _bytes(path: Path) -> bytes:
+    with suppress(OSError):
+        return path.read_bytes()
+    return b""
+
+
+def _text(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
