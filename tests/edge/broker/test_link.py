@@ -62,6 +62,6 @@ def test_the_consumer_of_requests_reads_little_enough_for_a_slow_line() -> None:
     settings = WorkerSettings(task=("digits",), kafka="nowhere:1", fetch_wait_ms=60_000)
     hooks: Any = None
     config = make_broker(settings, hooks).config.broker_config.connection_config.config
-    known = {**config, **CONSUMER_SETTINGS}
+    known: dict[str, Any] = {**config, **CONSUMER_SETTINGS}
     assert known["socket.timeout.ms"] == SILENT_MS + 60_000
     assert known["fetch.max.bytes"] <= SLOW_LINE_BYTES
