@@ -80,7 +80,7 @@ class ReadingNews:
         )
 
     def tell_isolated(self, starts: Mapping[Partition, Start]) -> None:
-        """Owners before ended where reading of these begins, and models are isolated."""
+        """Owners before ended or hung where reading of these begins, and models are isolated."""
         for topic, task in self._tasks.items():
             found = {p: start for (t, p), start in sorted(starts.items()) if t == topic}
             if not found:
@@ -94,8 +94,9 @@ class ReadingNews:
                 EventKind.MODELS_ISOLATED,
                 task,
                 topic,
-                f"{max(start.attempts for start in found.values())} workers in a row ended where "
-                f"reading of {topic} begins, {where}{f' and {more} more' if more > 0 else ''}: a "
+                f"workers ended, or one hung, where reading of {topic} begins, "
+                f"{where}{f' and {more} more' if more > 0 else ''}; "
+                f"attempts={max(start.attempts for start in found.values())}; a "
                 "request there may be fatal to a model, and models run in a process of their own "
                 "until it is answered",
             )

@@ -118,10 +118,10 @@ def test_one_event_tells_of_many_partitions(own: Own) -> None:
     own.attempts.begin(own.group, starts)
     [text] = own.texts
     assert text == (
-        "8 workers in a row ended where reading of t begins, partition 0 at offset 10, partition 1 "
-        "at offset 11, partition 2 at offset 12, partition 3 at offset 13, partition 4 at offset "
-        "14 and 2 more: a request there may be fatal to a model, and models run in a process of "
-        "their own until it is answered"
+        "workers ended, or one hung, where reading of t begins, partition 0 at offset 10, "
+        "partition 1 at offset 11, partition 2 at offset 12, partition 3 at offset 13, partition 4 "
+        "at offset 14 and 2 more; attempts=8; a request there may be fatal to a model, and models "
+        "run in a process of their own until it is answered"
     )
 
 
