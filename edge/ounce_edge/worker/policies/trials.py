@@ -71,12 +71,12 @@ class Trials:
         """Look at the canary and at a refused version, again and again."""
         while True:
             await asyncio.sleep(_JUDGE_S)
-            await asyncio.to_thread(self._look_again)
-            if self.canaries.is_comparing:
-                try:
+            try:
+                await asyncio.to_thread(self._look_again)
+                if self.canaries.is_comparing:
                     await asyncio.to_thread(self.canaries.look)
-                except Exception:  # without this no canary would be stopped, and nobody would know
-                    logger.exception("the canary can't be judged, trying again")
+            except Exception:  # without this no canary would be stopped, and nobody would know
+                logger.exception("the policy on trial can't be judged, trying again")
             self._metrics.show_canary(self.canaries.evidence())
 
     def close(self) -> None:
