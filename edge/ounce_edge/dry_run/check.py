@@ -15,7 +15,7 @@ from ounce_edge.dry_run.reach import Nearest, nearest
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.models.first_beliefs import card_belief
 from ounce_edge.models.planning import make_plans
-from ounce_edge.models.routes import known_names, make_routes
+from ounce_edge.models.routes import absent_denials, make_routes
 
 
 class Level(StrEnum):
@@ -90,7 +90,7 @@ def _of_names(policy: Policy, ladders: Mapping[str, Ladder]) -> Iterator[Finding
 def _of_task(policy: EffectivePolicy, ladder: Ladder) -> Iterator[Finding]:
     task = f"task {ladder.task.name}"
     yield from _of_limits(task, policy)
-    absent = sorted(set(policy.deny) - known_names(ladder))
+    absent = absent_denials(ladder, policy)
     if absent:
         text = f"has no model {absent}, which it denies; force it where the model is to come later"
         yield Finding(Level.ERROR, task, text)

@@ -107,7 +107,7 @@ def _permitted(ladder: Ladder, settings: EffectivePolicy, plans: Plans, rule: st
 def _check_names(ladder: Ladder, policy: EffectivePolicy) -> None:
     """Models that the task's own settings allow must be known. A rule may be of other tasks, too,
     so what it names need not be. A model that is denied may come later, and answers nobody then."""
-    known = known_names(ladder)
+    known = _known_names(ladder)
     own = [rule for rule in policy.rules if len(many(rule.when.task or ())) == 1]
     for name, settings in [("", policy), *((rule.name, rule.policy) for rule in own)]:
         unknown = set(settings.allow or ()) - known
@@ -119,7 +119,12 @@ def _check_names(ladder: Ladder, policy: EffectivePolicy) -> None:
             )
 
 
-def known_names(ladder: Ladder) -> set[str]:
+def absent_denials(ladder: Ladder, policy: EffectivePolicy) -> list[str]:
+    """Models that a policy denies and that are not there: mistyped, or to come later."""
+    return sorted(set(policy.deny) - _known_names(ladder))
+
+
+def _known_names(ladder: Ladder) -> set[str]:
     """Models of a ladder, with those that were refused."""
     refused = {line.split(":", 1)[0] for line in ladder.refused}
     return {m.card.model for m in ladder.models} | refused

@@ -37,6 +37,7 @@ from ounce_edge.evidence.decision_stream import DecisionStream
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu
 from ounce_edge.models.managed_runtime import ManagedRuntime
 from ounce_edge.models.model_memory import ModelMemory
+from ounce_edge.models.routes import absent_denials
 from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.apart import ApartRuntime
 from ounce_edge.models.runtimes.base import Runtime
@@ -215,6 +216,9 @@ def load_pipelines(
             policy.version,
             ",".join(view.names[p] for p in view.ranking(1).by_cost),
         )
+        if absent := absent_denials(pipeline.ladder, pipeline.edition.policy):
+            text = "policy %s denies models that task %s does not have: %s; mistyped, or to come?"
+            logger.warning(text, policy.version, pipeline.task.name, absent)
     return pipelines
 
 

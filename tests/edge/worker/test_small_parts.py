@@ -5,10 +5,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from ounce_edge.pipeline.lanes import Lanes
+from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.app import run_worker
 from ounce_edge.worker.settings.worker import WorkerSettings
+from ounce_edge.worker.startup import load_pipelines
 from ounce_schemas.errors import PolicyError
+from ounce_schemas.policy import Policy
 
+from tests.support.edge.ladders import DIGITS, served
+from tests.support.edge.pipelines import edition
 from tests.support.edge.serving import NOWHERE
 
 
@@ -46,3 +52,14 @@ def test_only_a_worker_that_can_come_back_by_its_name_is_waited_for_long() -> No
 
     assert (session_ms(), session_ms(name="w")) == (10_000, 45_000)
     assert session_ms(session_timeout_ms=3000) == session_ms(name="w", session_timeout_ms=3000)
+
+
+def test_a_model_that_is_denied_and_not_there_is_told_of_at_the_start(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = WorkerSettings(task=("digits",), kafka=NOWHERE)
+    found = edition(served(DIGITS, "heavy"), tasks={"digits": {"deny": ["heavvy"]}})
+    load_pipelines(settings, Policy(version="p1"), Metrics(), Lanes(0), lambda task: found)
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "policy p1 denies models that task digits does not have: ['heavvy']; mistyped, or to come?"
+    ]
