@@ -126,6 +126,32 @@ def test_where_there_can_be_no_process_models_run_in_the_worker(
     assert not isolation.is_on
 
 
+def test_a_model_that_the_process_can_not_hold_runs_in_the_worker(
+    make: Make, path: Path, tmp_path: Path
+) -> None:
+    path.write_bytes(f"once:{tmp_path / 'loaded'}".encode())
+    isolation, model = make()
+    isolation.begin()
+    assert model.run(wish(bad.ANSWER)).shape == (1, 1)
+    assert (isolation.is_on, isolation.n_crashes) == (False, 0)
+    assert isolation.failure == (
+        f"{path} can't be loaded there: the process ended with exit code 6"
+    )
+
+
+def test_a_model_that_finds_no_room_beside_others_has_a_process_of_its_own(
+    make: Make, path: Path
+) -> None:
+    isolation, model = make()
+    alone = path.with_name("alone.onnx")
+    alone.write_bytes(b"alone")
+    other = IsolableRuntime(bad.BadRuntime(), isolation).load(alone, alone.read_bytes())
+    isolation.begin()
+    for one in (model, other):
+        assert one.run(wish(bad.ANSWER)).shape == (1, 1)
+    assert (isolation.is_on, isolation.n_crashes, isolation._loaded) == (True, 0, {2})
+
+
 def test_a_model_whose_file_is_another_one_runs_in_the_worker(make: Make, path: Path) -> None:
     isolation, model = make()
     isolation.begin()

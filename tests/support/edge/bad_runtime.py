@@ -59,13 +59,19 @@ class BadModel:
 
 class BadRuntime:
     """Loads bad models; a file `refuse` is refused, one `once:PATH` kills while that file is there,
-    which its first load makes, likewise `room:PATH` finds no room, and of one `linger` a thread is
-    left that never ends."""
+    which its first load makes, likewise `room:PATH` finds no room, one `alone` finds none behind
+    another one, and of one `linger` a thread is left that never ends."""
 
     name = "bad 1"
     threads = 1
 
+    def __init__(self) -> None:
+        self._n_loads = 0
+
     def load(self, path: Path, content: bytes) -> LoadedModel:
+        self._n_loads += 1
+        if content == b"alone" and self._n_loads > 1:
+            raise MemoryError
         if content == b"refuse":
             raise ArtifactError(f"{path}: is refused")
         if content == b"crash":

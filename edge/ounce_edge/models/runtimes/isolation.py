@@ -104,24 +104,17 @@ class Isolation:
 
     def run(self, number: int, file: KeptFile, inputs: Inputs) -> NDArray[np.float32] | None:
         """Run a model in the process; None where it has to run in the worker: there can be no
-        process, or its file was written over.
+        process that holds it, or its file was written over.
 
         Raises:
             CrashedError: the process ended in this call, did not answer, or has too little memory.
             RuntimeError: the model fails.
         """
         with self._lock:
-            child = self._started()
+            child = self._holding(number, file)
             if child is None:
                 return None
             try:
-                if number not in self._loaded:
-                    content = file.content()
-                    if content is None:
-                        return None
-                    path = str(file.path)
-                    child.ask(self._limits.load_s, "load", number, path, content)
-                    self._loaded.add(number)
                 answer: NDArray[np.float32] = child.ask(
                     self._limits.run_s, "run", number, dict(inputs)
                 )
@@ -132,6 +125,7 @@ class Isolation:
             except RuntimeError as e:
                 if _NO_MEMORY.search(str(e)) is None:
                     raise
+                self._end_child()  # what the call has taken may be lacked by the next one
                 self._count_crash()  # in the worker it might have been one
                 raise CrashedError(f"wants more memory than is free: {e}") from e
             return answer
@@ -208,6 +202,27 @@ class Isolation:
             self._loaded.clear()
         return self._child
 
+    def _holding(self, number: int, file: KeptFile) -> Child | None:
+        """The process, with a model that the worker has, too. No request is at fault where it can't
+        be loaded, as where memory is short: after a second try in a new process there is none."""
+        child = self._started()
+        if child is None or number in self._loaded:
+            return child
+        content = file.content()
+        if content is None:
+            return None
+        is_new = not self._loaded
+        try:
+            child.ask(self._limits.load_s, "load", number, str(file.path), content)
+        except (ArtifactError, RuntimeError) as e:
+            self._end_child()
+            if not is_new:
+                return self._holding(number, file)
+            self.failure, self.is_on = f"{file.path} can't be loaded there: {e}", False
+            return None
+        self._loaded.add(number)
+        return child
+
     def _note_crash(self) -> None:
         self._child = None
         self._count_crash()
@@ -218,6 +233,7 @@ class Isolation:
         self._on_crash()
 
     def _end_child(self) -> None:
+        self._loaded.clear()
         if self._child is not None:
             self._child.end()
             self._child = None
