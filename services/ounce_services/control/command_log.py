@@ -92,7 +92,9 @@ class CommandLog:
                 found = self._unwritten[0]
                 if found.record is None or not self._outbox.has_sent(found.record):
                     _, at_ms, author, subject, outcome = found
-                    self._audit.add_seen(Seen(at_ms, author, self._action(found), subject, outcome))
+                    seen = Seen(at_ms, author, self._action(found), subject, outcome)
+                    # Each worker that sees enough stops a canary, maybe several at once.
+                    self._audit.add_seen(seen, is_once=found.record is None)
                 self._unwritten.popleft()
         except SQLAlchemyError as e:
             _log.warning("the audit log gets what commands changed later: %s", why(e))
@@ -124,7 +126,8 @@ def _stop(key: bytes | None, value: bytes | None) -> _Found | None:
     found = None if value is None else read_record(key, value)
     if not isinstance(found, Stop):
         return None
-    return _Found(None, found.at_ms, found.worker, f"canary {found.canary[:12]}", found.reason)
+    at_ms = min(found.at_ms, LATEST_MS)
+    return _Found(None, at_ms, found.worker, f"canary {found.canary[:12]}", found.reason)
 
 
 def _models(key: bytes | None, value: bytes | None) -> _Found | None:

@@ -73,10 +73,26 @@ def test_that_workers_stopped_a_canary_has_one_line(as_: Caller, plane: Plane) -
     assert plane.commands.topics({CANARIES_TOPIC}) == {CANARIES_TOPIC: 0}
     for _ in range(2):
         plane.commands.take(CANARIES_TOPIC, [record, (b"evidence/w", b"junk"), (stop.key, None)])
+    later = Stop(canary="c" * 32, worker="w-2", at_ms=6, reason="it is worse, by more")
+    # Another worker saw enough at the same time; another start reads only its record.
+    again = [(later.key, later.model_dump_json().encode())]
+    plane.commands.take(CANARIES_TOPIC, again)
+    CommandLog(plane.connection, plane.audit, plane.outbox).take(CANARIES_TOPIC, again)
     [line] = lines(as_)
     assert (line["at_ms"], line["actor"], line["action"], line["subject"], line["outcome"]) == (
         5, "w-1", "canary.stopped", "canary cccccccccccc", "it is worse",
     )  # fmt: skip
+
+
+def test_a_stop_with_a_strange_time_and_a_long_name_has_a_line_that_can_be_shown(
+    as_: Caller, plane: Plane
+) -> None:
+    stop = Stop(canary="c" * 32, worker="w" * 300, at_ms=10**15, reason="it is worse")
+    plane.commands.take(CANARIES_TOPIC, [(stop.key, stop.model_dump_json().encode())])
+    [line] = lines(as_)
+    assert (line["at_ms"], line["actor"]) == (LATEST_MS, "w" * 200)
+    shown = logged_in(plane, "admin").get("/audit")
+    assert (shown.status_code, "9999-12-31" in shown.text) == (200, True)
 
 
 def test_what_is_older_than_the_database_is_no_command_and_stands_at_its_time(

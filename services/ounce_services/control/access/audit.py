@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ounce_services.control.access.principal import Principal
 from ounce_services.control.store.audit_line import BEGUN, current_line, settle
 from ounce_services.control.store.database import Database, why
-from ounce_services.control.store.tables import AuditRow, BeginningRow
+from ounce_services.control.store.tables import NAME_LENGTH, AuditRow, BeginningRow
 
 _log = logging.getLogger(__name__)
 MOST_SHOWN = 1000
@@ -61,15 +61,17 @@ class Audit:
             session.add(row)
         return row.id
 
-    def add_seen(self, seen: Seen) -> None:
-        """One more line, of the time when it was done; none where the log has it already."""
+    def add_seen(self, seen: Seen, is_once: bool = False) -> None:
+        """One more line, of the time when it was done; none where the log has it already.
+
+        Args:
+            seen: what was done.
+            is_once: whether it is the same whoever did it, and whenever.
+        """
         row = _row(seen, None)
-        same = (
-            AuditRow.at_ms == row.at_ms,
-            AuditRow.actor == row.actor,
-            AuditRow.action == row.action,
-            AuditRow.subject == row.subject,
-        )
+        same = [AuditRow.action == row.action, AuditRow.subject == row.subject]
+        if not is_once:
+            same += [AuditRow.at_ms == row.at_ms, AuditRow.actor == row.actor]
         with self._database.begin_alone() as session:
             if session.scalars(select(AuditRow.id).where(*same).limit(1)).first() is None:
                 session.add(row)
@@ -127,7 +129,7 @@ class Audit:
 def _row(seen: Seen, tenant: str | None) -> AuditRow:
     return AuditRow(
         at_ms=seen.at_ms,
-        actor=_text(seen.actor),
+        actor=_text(seen.actor)[:NAME_LENGTH],
         tenant=tenant,
         action=seen.action,
         subject=_text(seen.subject)[:400],
