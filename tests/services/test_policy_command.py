@@ -188,11 +188,18 @@ def test_a_workers_events_tell_its_version(
 
 
 @pytest.mark.parametrize(
-    ("told_s", "runs", "passed_s", "is_silent"),
-    [(-1, "v1", 61, True), (-1, "v1", 59, False), (1, "v1", 61, False), (-1, "v7", 61, False)],
+    ("told_s", "runs", "refused", "passed_s", "is_silent"),
+    [
+        (-1, "v1", "v6", 61, True),
+        (-1, "v1", "v6", 59, False),
+        (1, "v1", "v6", 61, False),
+        (-1, "v7", "v6", 61, False),
+        # The clock of its machine is behind.
+        (-1, "v1", "v7", 61, False),
+    ],
 )
 def test_a_worker_that_told_nothing_since_a_version_came_may_be_gone(
-    told_s: int, runs: str, passed_s: int, is_silent: bool
+    told_s: int, runs: str, refused: str, passed_s: int, is_silent: bool
 ) -> None:
     version = PolicyVersion(
         number=7, base=6, id="a", author="ann", at=datetime(2026, 1, 1, tzinfo=UTC), document="{}"
@@ -201,7 +208,7 @@ def test_a_worker_that_told_nothing_since_a_version_came_may_be_gone(
     told_ms = came_ms + told_s * 1000
     events = [
         OperationalEvent(EventKind.POLICY_CHANGED, "digits", runs, "", told_ms - 9000, "w"),
-        OperationalEvent(EventKind.POLICY_REFUSED, "digits", "v7", "", told_ms, "w"),
+        OperationalEvent(EventKind.POLICY_REFUSED, "digits", refused, "", told_ms, "w"),
     ]
     [status] = read_statuses(map(msgspec.json.encode, events))
     assert status.is_silent(version, came_ms + passed_s * 1e3) is is_silent

@@ -15,7 +15,6 @@ _KINDS = {
     EventKind.POLICIES_REACHED,
 }
 
-
 _TIME_TO_TELL_MS = 60_000
 """A worker that follows policies tells of a new version within seconds."""
 
@@ -34,6 +33,8 @@ class WorkerStatus:
     """Why it does not run the latest version, where it told so."""
     told_ms: int = 0
     """When it told anything of policies last, since 1970."""
+    refused: str | None = None
+    """Version that it refused last. Its clock may be off, this tells what it has seen."""
 
     def is_silent(self, version: PolicyVersion | None, now_ms: float) -> bool:
         """Whether it told nothing since this version came: it is gone, cut off, or follows no
@@ -43,7 +44,7 @@ class WorkerStatus:
             version: in force; None: there is none.
             now_ms: the time, since 1970.
         """
-        if version is None or self.version == version.name:
+        if version is None or version.name in (self.version, self.refused):
             return False
         came_ms = version.at.timestamp() * 1e3
         return self.told_ms < came_ms < now_ms - _TIME_TO_TELL_MS
@@ -62,6 +63,8 @@ def read_statuses(values: Iterable[bytes | None]) -> list[WorkerStatus]:
         key = event.worker, event.task
         status = found.setdefault(key, WorkerStatus(*key))
         status.told_ms = event.at_ms
+        if event.kind is EventKind.POLICY_REFUSED:
+            status.refused = event.subject
         if event.kind is EventKind.POLICY_CHANGED:
             status.version, status.at_ms, status.trouble = event.subject, event.at_ms, None
         else:
