@@ -15,7 +15,8 @@ from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.exploration import Draws, decide_and_explore
 from ounce_edge.recommender.rule.schedule import Schedule
 
-FORMAT = 4
+FORMAT = 5
+"""Of a file. It rises when a field is added, goes, or means something else."""
 
 
 class LogHeader(msgspec.Struct, frozen=True):
