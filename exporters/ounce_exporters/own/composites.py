@@ -74,7 +74,7 @@ def vote_shares(estimator: Any, votes: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def compose(
-    estimator: Any, convert: Convert, features: Features, behind: Behind
+    estimator: Any, convert: Convert, features: Features, behind: Behind, raw: bool = False
 ) -> onnx.ModelProto:
     """The graph of an estimator that is made of others.
 
@@ -85,9 +85,10 @@ def compose(
         convert: of members.
         features: of what the members read.
         behind: of the last estimator of a stack.
+        raw: whether it answers with its scores, though it has probabilities.
 
     Raises:
-        ExportError: a member can't be converted, or has learned of one label alone.
+        ExportError: a member can't be converted, or does not know all labels.
     """
     if isinstance(estimator, _STACKED):
         return _stacked(estimator, convert, features, behind)
@@ -96,7 +97,7 @@ def compose(
     if isinstance(estimator, CalibratedClassifierCV):
         return _calibrated(estimator, convert)
     if isinstance(estimator, OneVsRestClassifier):
-        return _one_against_rest(estimator, convert)
+        return _one_against_rest(estimator, convert, raw)
     return _one_against_one(estimator, convert)
 
 
@@ -145,8 +146,13 @@ def _voted(voters: Any, convert: Convert) -> onnx.ModelProto:
 
 def _calibrated(model: Any, convert: Convert) -> onnx.ModelProto:
     folds = model.calibrated_classifiers_
-    joined = Joined([convert(fold.estimator, "response") for fold in folds])
     n_labels = len(model.classes_)
+    if any(len(fold.estimator.classes_) < n_labels for fold in folds):
+        raise ExportError(
+            "a fold of this CalibratedClassifierCV knows not all labels: fit it with folds that "
+            "have each, such as cv=StratifiedKFold()"
+        )
+    joined = Joined([convert(fold.estimator, "response") for fold in folds])
     names = []
     for fold, name in zip(folds, joined.outputs, strict=True):
         if fold.method == "temperature":
@@ -167,7 +173,7 @@ def _calibrated(model: Any, convert: Convert) -> onnx.ModelProto:
             first = joined.add("Sub", np.array(1.0), second)
             names.append(joined.side_by_side([first, second]))
         else:
-            names.append(_shares(joined, joined.side_by_side(columns), n_labels))
+            names.append(_shares(joined, joined.side_by_side(columns), 1 / n_labels))
     rounded = [joined.add("Cast", name, to=TensorProto.FLOAT) for name in names]
     return joined.end(joined.mean(rounded, np.ones(len(names))))
 
@@ -202,36 +208,30 @@ def _tempered(joined: Joined, fold: Any, name: str, n_labels: int) -> str:
     return joined.add("Softmax", scaled, axis=1)
 
 
-def _shares(joined: Joined, name: str, n_labels: int) -> str:
-    """Each row over its sum; equal shares where that is nothing."""
+def _shares(joined: Joined, name: str, otherwise: float) -> str:
+    """Each row over its sum, or what it is otherwise, where that is nothing."""
     value = joined.add("Cast", name, to=TensorProto.DOUBLE)
     total = joined.add("ReduceSum", value, np.array([1]), keepdims=1)
     nothing = joined.add("Equal", total, np.array(0.0))
     shares = joined.add("Div", value, joined.add("Where", nothing, np.array(1.0), total))
-    return joined.add("Where", nothing, np.array(1.0 / n_labels), shares)
+    return joined.add("Where", nothing, np.array(otherwise), shares)
 
 
-def _one_against_rest(model: Any, convert: Convert) -> onnx.ModelProto:
+def _one_against_rest(model: Any, convert: Convert, raw: bool) -> onnx.ModelProto:
     if getattr(model, "multilabel_", False):
         raise ExportError("this OneVsRestClassifier answers with several labels: a task asks one")
-    how = "predict_proba" if hasattr(model, "predict_proba") else "decision_function"
-    joined = _members(model, convert, how)
+    raw = raw or not hasattr(model, "predict_proba")
+    how = "decision_function" if raw else "predict_proba"
+    joined = Joined([convert(member, how) for member in model.estimators_])
     columns = list(map(joined.last_column, joined.outputs))
     if len(columns) == 1:
         (second,) = columns
         first = (
-            joined.add("Neg", second)
-            if how == "decision_function"
-            else joined.add("Sub", np.array(1, np.float32), second)
+            joined.add("Neg", second) if raw else joined.add("Sub", np.array(1, np.float32), second)
         )
         return joined.end(joined.side_by_side([first, second]))
     answer = joined.side_by_side(columns)
-    return joined.end(answer if how == "decision_function" else _shares_or_none(joined, answer))
-
-
-def _shares_or_none(joined: Joined, name: str) -> str:
-    total = joined.add("ReduceSum", name, np.array([1]), keepdims=1)
-    return joined.add("Div", name, total)
+    return joined.end(answer if raw else _shares(joined, answer, 0.0))
 
 
 def _one_against_one(model: Any, convert: Convert) -> onnx.ModelProto:
@@ -241,7 +241,7 @@ def _one_against_one(model: Any, convert: Convert) -> onnx.ModelProto:
         raise ExportError(
             "this OneVsOneClassifier has one estimator, as there are two labels: add that one"
         )
-    joined = _members(model, convert, "response")
+    joined = Joined([convert(member, "response") for member in model.estimators_])
     surety = joined.side_by_side(list(map(joined.last_column, joined.outputs)))
     pairs = list(combinations(range(n_labels), _BINARY))
     lower, upper = (np.eye(n_labels, dtype=np.float32)[[p[i] for p in pairs]] for i in (0, 1))
@@ -257,13 +257,3 @@ def _one_against_one(model: Any, convert: Convert) -> onnx.ModelProto:
         second = joined.last_column(answer)
         answer = joined.side_by_side([joined.add("Neg", second), second])
     return joined.end(answer)
-
-
-def _members(model: Any, convert: Convert, how: str) -> Joined:
-    for member in model.estimators_:
-        if not hasattr(member, "n_features_in_") and not hasattr(member, "feature_names_in_"):
-            raise ExportError(
-                f"a member of this {type(model).__name__} has learned of one label alone: fit it "
-                "on rows of each label"
-            )
-    return Joined([convert(member, how) for member in model.estimators_])

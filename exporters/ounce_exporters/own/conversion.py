@@ -16,11 +16,8 @@ from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV, SGDClassifier
-from sklearn.model_selection._classification_threshold import BaseThresholdClassifier
+from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
 from sklearn.pipeline import Pipeline
-from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC, LinearSVC, NuSVC
 
 from ounce_exporters.export.graphs import chain, normalize, rename_input, without_unread
@@ -29,6 +26,13 @@ from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
 from ounce_exporters.export.trees import Ensemble, emit
 from ounce_exporters.own.boosted_texts import knows_texts, take_apart
 from ounce_exporters.own.composites import compose, is_composite, one_hot
+from ounce_exporters.own.estimators import (
+    cuts_probabilities,
+    flat,
+    names_by_scores,
+    pipeline,
+    without_mistakes,
+)
 from ounce_exporters.own.labels import without_zipmaps
 from ounce_exporters.own.operators import FEATURES, ML_OPSET, STEPS_OPSET, Operators
 from ounce_exporters.own.transformed_targets import turned_back
@@ -38,6 +42,7 @@ _OPSET = {"": STEPS_OPSET, "ai.onnx.ml": ML_OPSET}
 HISTOGRAMS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 """Boosting that compares doubles."""
 _NO_CONVERTER = re.compile(r"Unable to find a shape calculator for type '<class '[\w.]*?(\w+)'>'")
+_NO_SCORES = "Option 'raw_scores' not in"
 _TEXTS = (
     "some columns hold texts in the table: encode these, as with OneHotEncoder, or write them as "
     "numbers"
@@ -88,14 +93,8 @@ def convert_columns(
     return normalize(chain(joined, _answering(model, [("features", _features(len(names)))])))
 
 
-def cuts_probabilities(estimator: Any) -> bool:
-    """Whether an estimator's probabilities are cut at 0 and 1, so that many labels share one: then
-    its scores say more, and they alone name the label that it predicts."""
-    return isinstance(estimator, SGDClassifier) and estimator.loss == "modified_huber"
-
-
 def _answering(model: BaseEstimator, types: Types) -> onnx.ModelProto:
-    return _convert(model, types, raw=cuts_probabilities(_flat([model])[-1]))
+    return _convert(model, types, raw=cuts_probabilities(model))
 
 
 def _features(width: int) -> Any:
@@ -111,36 +110,34 @@ def _convert(model: BaseEstimator, types: Types, raw: bool = False) -> onnx.Mode
         types: of the inputs.
         raw: whether a classifier answers with its scores, though it has probabilities.
     """
-    *before, last = _flat([model])
+    *before, last = flat([model])
+    last = without_mistakes(last, raw)
     if is_composite(last):
-        if raw and hasattr(last, "predict_proba"):
-            raise ExportError(
-                f"the scores of a {type(last).__name__} inside another model can't be converted"
-            )
         given = _behind(before, types, last)
         answer = compose(
             last,
             lambda member, how: _member(member, how, given),
             lambda: _features_graph(given),
-            lambda estimator, width: _convert(estimator, [("features", _features(width))]),
+            lambda final, width: _convert(final, [("features", _features(width))], raw),
+            raw,
         )
-        return chain(_to_graph(_pipeline(before), types), answer) if before else answer
+        return chain(_to_graph(pipeline(before), types), answer) if before else answer
     if isinstance(last, TransformedTargetRegressor):
-        inner = _convert(_pipeline([*before, last.regressor_]), types)
+        inner = _convert(pipeline([*before, last.regressor_]), types)
         return turned_back(inner, last.transformer_)
     if before and is_classifier(last) and not hasattr(last, "predict_proba"):
         # skl2onnx has an option for pipelines of classifiers that it refuses for these.
-        first = _to_graph(_pipeline(before), types)
+        first = _to_graph(pipeline(before), types)
         return chain(first, _to_graph(last, [("features", _features(last.n_features_in_))]))
     if not before and isinstance(last, HISTOGRAMS) and knows_texts(last):
         before, last = take_apart(last)
     if not before and is_tree_ensemble(last) and len(types) > 1:
         raise ExportError(f"{type(last).__name__} takes numbers: {_TEXTS}")
     if not is_tree_ensemble(last):
-        return _to_graph(_pipeline([*before, last]) if before else last, types, raw)
+        return _to_graph(pipeline([*before, last]) if before else last, types, raw)
     ensemble = _for_decimals(last, read_ensemble(last))
     trees = emit(replace(ensemble, link="identity") if raw else ensemble)
-    return chain(_to_graph(_pipeline(before), types), trees) if before else trees
+    return chain(_to_graph(pipeline(before), types), trees) if before else trees
 
 
 def _for_decimals(model: Any, ensemble: Ensemble) -> Ensemble:
@@ -174,37 +171,10 @@ def _behind(before: Sequence[Any], types: Types, last: Any) -> Types:
 
 def _member(member: Any, how: str, types: Types) -> onnx.ModelProto:
     """A member of a composite, as a graph whose one output is a tensor."""
-    scores = hasattr(member, "decision_function")
-    raw = how == "decision_function" or (how == "response" and scores)
+    by_scores = how == "response" or (how == "label" and names_by_scores(member))
+    raw = how == "decision_function" or (by_scores and hasattr(member, "decision_function"))
     graph, _ = without_zipmaps(_convert(member, types, raw))
     return one_hot(graph) if how == "label" else graph
-
-
-def _pipeline(steps: Sequence[Any]) -> Pipeline:
-    """Of steps that are fitted; a pipeline among them is taken apart."""
-    return Pipeline([(str(i), step) for i, step in enumerate(_flat(steps))])
-
-
-def _flat(steps: Sequence[Any]) -> list[Any]:
-    """Steps in their order; pipelines are taken apart, and what wraps a model is taken off."""
-    parts: list[Any] = []
-    for step in steps:
-        if isinstance(step, Pipeline):
-            parts += _flat([s for _, s in step.steps])
-        elif (wrapped := _inside(step)) is not None:
-            parts += _flat([wrapped])
-        elif step not in (None, "passthrough"):
-            parts.append(step)
-    return parts
-
-
-def _inside(step: Any) -> Any:
-    """The model inside one that answers as it does."""
-    if isinstance(step, FrozenEstimator):
-        return step.estimator
-    if isinstance(step, SelfTrainingClassifier | BaseThresholdClassifier):
-        return step.estimator_
-    return getattr(step, "best_estimator_", None)
 
 
 def _to_graph(model: Any, types: Types, raw: bool = False) -> onnx.ModelProto:
@@ -235,6 +205,7 @@ def _to_graph(model: Any, types: Types, raw: bool = False) -> onnx.ModelProto:
         reason = " ".join(str(e).split())[:300]
         absent = _NO_CONVERTER.search(reason)
         reason = f"it has no converter for {absent[1]}" if absent else reason
+        reason = "it has none for its scores" if _NO_SCORES in reason else reason
         if _TEXT_FOR_NUMBER.search(reason):
             reason = f"a step takes numbers: {_TEXTS}"
         raise ExportError(f"skl2onnx can't convert this {type(model).__name__}: {reason}") from e

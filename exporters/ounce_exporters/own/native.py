@@ -23,8 +23,8 @@ from ounce_exporters.own.conversion import (
     HISTOGRAMS,
     convert_array,
     convert_columns,
-    cuts_probabilities,
 )
+from ounce_exporters.own.estimators import cuts_probabilities
 from ounce_exporters.own.letter_case import with_common_locale
 from ounce_exporters.own.text_gaps import (
     ENCODERS,
@@ -69,7 +69,7 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
             "can join; strange rows and groups have tasks of their own (--kind anomaly, --kind "
             "clusters), whose models `ounce train` makes"
         )
-    if is_classifier(model) and not isinstance(getattr(model, "classes_", None), np.ndarray):
+    if is_classifier(model) and _answers_several(model):
         raise ExportError(
             f"this {type(model).__name__} answers several questions at once: a task asks one"
         )
@@ -129,6 +129,13 @@ def _last(model: Any) -> Any:
     while isinstance(model, Pipeline):
         model = model.steps[-1][1]
     return model
+
+
+def _answers_several(model: Any) -> bool:
+    """Whether it was fitted on several targets, or on rows with several labels each."""
+    binarizer = getattr(_last(model), "_label_binarizer", None)
+    several = getattr(binarizer, "y_type_", "").startswith("multilabel")
+    return several or not isinstance(getattr(model, "classes_", None), np.ndarray)
 
 
 def _check_scores(model: BaseEstimator) -> None:
@@ -231,7 +238,7 @@ def _answer(model: Any, rows: Any) -> NDArray[Any]:
     """What `wrap` reads as the graph's answer."""
     if not is_classifier(model):
         return np.asarray(model.predict(rows))
-    if hasattr(model, "predict_proba") and not cuts_probabilities(_last(model)):
+    if hasattr(model, "predict_proba") and not cuts_probabilities(model):
         return np.asarray(model.predict_proba(rows))
     if is_hard_vote(voters := _last(model)):
         return vote_shares(voters, model.transform(rows))

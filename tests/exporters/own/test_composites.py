@@ -11,6 +11,7 @@ from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
@@ -22,7 +23,8 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier, SGDClassifier
+from sklearn.model_selection import PredefinedSplit
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -40,6 +42,7 @@ NUMBERS = ["warm", "wet"]
 TABLE[NUMBERS] = (TABLE[NUMBERS] + np.random.default_rng(7).uniform(0, 0.01, (240, 2))).round(4)
 FRAME = TABLE[[*NUMBERS, "site"]]
 BUSY = TABLE["busy"].to_numpy()
+PLACES = np.arange(len(TABLE))
 HOT = np.where(TABLE["warm"] > 20, "yes", "no")
 
 
@@ -82,9 +85,15 @@ def forest() -> Any:
     return RandomForestClassifier(5, random_state=0)
 
 
+def cut() -> Any:
+    """Its probabilities are cut at 0 and 1."""
+    return SGDClassifier(loss="modified_huber", random_state=0)
+
+
 Make = Callable[[], Any]
 MEMBERS: dict[str, Make] = {
     "linear": LogisticRegression,
+    "discriminant": LinearDiscriminantAnalysis,
     "scores alone": LinearSVC,
     "scores of kernels": lambda: SVC(gamma=0.5),
     "boosting": boosting,
@@ -113,6 +122,22 @@ MODELS: dict[str, Make] = {
         VotingClassifier([("a", behind(forest())), ("b", scaled(GaussianNB()))], voting="soft"),
         cv=2,
     ),
+    "calibrated, one against the rest": lambda: CalibratedClassifierCV(
+        behind(OneVsRestClassifier(LogisticRegression())), cv=2
+    ),
+    "votes of what knows no label of a row": lambda: behind(
+        VotingClassifier([("a", OneVsRestClassifier(cut())), ("b", GaussianNB())], voting="soft")
+    ),
+    "one against the rest, of stacks": lambda: behind(
+        OneVsRestClassifier(StackingClassifier([("a", GaussianNB())], LogisticRegression(), cv=2))
+    ),
+}
+BY_SCORES: dict[str, Make] = {
+    "one against the rest": lambda: OneVsRestClassifier(cut()),
+    "stack": lambda: StackingClassifier([("a", LogisticRegression())], cut(), cv=2),
+    "one against one, of stacks": lambda: OneVsOneClassifier(
+        StackingClassifier([("a", GaussianNB())], LogisticRegression(), cv=2)
+    ),
 }
 
 
@@ -132,8 +157,10 @@ def check(model: Any, labels: tuple[str, ...], wanted: Any, tolerance: float = 1
 
 
 def answers(model: Any) -> Any:
-    if hasattr(model, "predict_proba"):
-        return model.predict_proba(FRAME)
+    return model.predict_proba(FRAME) if hasattr(model, "predict_proba") else scores_of(model)
+
+
+def scores_of(model: Any) -> Any:
     scores = model.decision_function(FRAME)
     return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
 
@@ -143,6 +170,16 @@ def answers(model: Any) -> Any:
 def test_a_model_of_models_answers_as_it_does(what: str, truth: Any) -> None:
     model = MODELS[what]().fit(FRAME, truth)
     check(model, tuple(model.classes_), answers(model))
+
+
+@pytest.mark.parametrize("truth", [HOT, BUSY], ids=["two", "three"])
+@pytest.mark.parametrize("what", BY_SCORES)
+def test_scores_answer_where_they_alone_name_the_label(what: str, truth: Any) -> None:
+    labels, numbers = np.unique(truth, return_inverse=True)
+    model = behind(BY_SCORES[what]()).fit(FRAME, numbers)
+    scores = scores_of(model)
+    check(model, tuple(labels), scores, 1e-3)
+    np.testing.assert_array_equal(scores.argmax(axis=1), model.predict(FRAME))
 
 
 @pytest.mark.parametrize("truth", [HOT, BUSY], ids=["two", "three"])
@@ -172,7 +209,7 @@ def test_what_is_frozen_is_calibrated() -> None:
 
 
 def test_what_was_learned_from_some_labels_answers_as_it_does() -> None:
-    some = np.where(np.arange(len(TABLE)) % 3, HOT == "yes", -1).astype(int)
+    some = np.where(PLACES % 3, HOT == "yes", -1).astype(int)
     model = behind(SelfTrainingClassifier(LogisticRegression())).fit(FRAME, some)
     check(model, ("0", "1"), answers(model))
 
@@ -183,13 +220,14 @@ def test_hard_votes_answer_with_shares_of_the_votes() -> None:
             ("a", LogisticRegression()),
             ("b", DecisionTreeClassifier(max_depth=2)),
             ("c", LinearSVC()),
+            ("d", cut()),
         ],
-        weights=[2, 1, 4],
+        weights=[2, 1, 4, 3],
     )
     model = behind(voters).fit(FRAME, BUSY)
     given = model[:-1].transform(FRAME)
     votes = np.stack([member.predict(given) for member in model[-1].estimators_])
-    shares = np.stack([(votes == k).T @ np.array([2, 1, 4]) / 7 for k in range(3)], axis=1)
+    shares = np.stack([(votes == k).T @ np.array([2, 1, 4, 3]) / 10 for k in range(3)], axis=1)
     check(model, tuple(model.classes_), shares)
     np.testing.assert_array_equal(model.classes_[shares.argmax(axis=1)], model.predict(FRAME))
 
@@ -217,11 +255,11 @@ REFUSED: dict[str, tuple[Make, str]] = {
         ),
         "gives the last estimator labels: set its stack_method to 'predict_proba'",
     ),
-    "scores of a composite": (
-        lambda: OneVsOneClassifier(
-            StackingClassifier([("a", GaussianNB())], LogisticRegression(), cv=2)
+    "a fold without a label": (
+        lambda: CalibratedClassifierCV(
+            LogisticRegression(), cv=PredefinedSplit(np.where(BUSY == "yes", 0, PLACES % 2))
         ),
-        "the scores of a StackingClassifier inside another model can't be converted",
+        "a fold of this CalibratedClassifierCV knows not all labels: fit it with folds that",
     ),
 }
 
@@ -232,3 +270,17 @@ def test_what_can_not_be_taken_apart_is_refused(what: str) -> None:
     model = make().fit(FRAME[NUMBERS], BUSY)
     with pytest.raises(ExportError, match=says):
         from_sklearn(model, task(("maybe", "no", "yes")))
+
+
+@pytest.mark.parametrize("make", [lambda: OneVsRestClassifier(GaussianNB()), RidgeClassifier])
+def test_several_labels_of_a_row_are_refused(make: Make) -> None:
+    several = np.stack([BUSY == "yes", TABLE["site"] == "north", TABLE["wet"] > 50], axis=1)
+    model = scaled(make()).fit(FRAME, several.astype(int))
+    with pytest.raises(ExportError, match=r"answers (with several labels|several questions)"):
+        from_sklearn(model, task(("maybe", "no", "yes")))
+
+
+@pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning")
+def test_kernels_with_probabilities_answer_with_scores_inside_others() -> None:
+    model = behind(OneVsOneClassifier(SVC(probability=True))).fit(FRAME, BUSY)
+    check(model, tuple(model.classes_), scores_of(model), 1e-3)
