@@ -164,7 +164,7 @@ def simulate(
                 clock.seconds,
             )
             before_ms = clock.now_ms
-            clock.advance(overhead.answer_ms * len(messages))
+            clock.advance(overhead.group_ms + overhead.answer_ms * len(messages))
             rule.learn(work, outcome, clock.now_ms - before_ms)
             finish_ms[messages] = clock.now_ms
             plan_of[messages] = work.plan

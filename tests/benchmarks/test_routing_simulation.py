@@ -63,6 +63,13 @@ def test_with_room_ours_keeps_every_target() -> None:
     assert score.misses == 0
 
 
+def test_a_message_alone_takes_the_time_of_a_group() -> None:
+    messages = workloads.make("steady", TABLE, 50.0, 0, 0.4)
+    result = simulate(messages, RULES[OURS](TABLE, OVERHEAD))
+    fixed_ms = OVERHEAD.poll_ms + OVERHEAD.step_ms + OVERHEAD.group_ms
+    assert (result.finish_ms - messages.arrival_ms).min() > fixed_ms + OVERHEAD.item_ms
+
+
 def test_a_simulation_that_ends_early_leaves_messages_unanswered() -> None:
     messages = workloads.make("steady", TABLE, 3000.0, 0, 0.4)
     rule = RULES["always-best"](TABLE, OVERHEAD)

@@ -82,7 +82,7 @@ class Profiled(Rule):
 
     def _curve(self, plan: int) -> Floats:
         sizes = np.array(SIZES, dtype=np.float64)
-        total = sizes * self.overhead.answer_ms
+        total = self.overhead.group_ms + sizes * self.overhead.answer_ms
         for step in self.table.plans[plan].steps:
             reached = np.maximum(sizes * step.reach, 1.0)
             total += np.interp(reached, sizes, self.table.profile_p99_ms[step.model])

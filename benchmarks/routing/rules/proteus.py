@@ -56,7 +56,7 @@ class Proteus(Profiled):
 
     def _solve(self, rate: float) -> np.ndarray:
         """Shares of the messages per single model, shape (n_singles,)."""
-        fixed_ms = self.overhead.poll_ms + self.overhead.step_ms
+        fixed_ms = self.overhead.poll_ms + self.overhead.step_ms + self.overhead.group_ms
         spare_ms = HEADROOM * (1.0 - fixed_ms / SLICE_MS) * 1e3 / max(rate, 1.0)
         budget_ms = spare_ms - self.overhead.item_ms
         accuracy = self.value[self.singles]
