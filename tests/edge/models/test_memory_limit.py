@@ -69,3 +69,24 @@ except MemoryError:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True
     )
     assert done.stdout == "refused\n"
+
+
+def test_a_limit_that_is_lower_stays(tmp_path: Path) -> None:
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/meminfo").write_text(MEMINFO)
+    (tmp_path / "proc/self/status").write_text("VmData: 1000 kB\n")
+    program = """
+import resource, sys
+from pathlib import Path
+from ounce_edge.models.runtimes.memory_limit import limit_memory
+limits = []
+for soft in (2_000_000_000, 9_000_000_000):
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, resource.RLIM_INFINITY))
+    limit_memory(Path(sys.argv[1]))
+    limits.append(resource.getrlimit(resource.RLIMIT_DATA)[0])
+print(*limits)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"2000000000 {1_024_000 + round(0.75 * 8_192_000_000)}\n"

@@ -13,7 +13,8 @@ _ROOT = Path("/")
 
 
 def limit_memory(root: Path = _ROOT) -> None:
-    """Let this process take most of what is free now, and no more. Nothing where that is unknown.
+    """Let this process take most of what is free now, and no more. A limit that is lower stays.
+    Nothing where it is unknown.
 
     Args:
         root: holds `proc` and `sys`.
@@ -21,10 +22,10 @@ def limit_memory(root: Path = _ROOT) -> None:
     free = free_bytes(root)
     taken = _figure(root / "proc/self/status", "VmData:", 1024)
     if free is not None and taken is not None:
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        wanted = taken + round(free * _SHARE)
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+        limits = resource.getrlimit(resource.RLIMIT_DATA)
+        known = [limit for limit in limits if limit != resource.RLIM_INFINITY]
+        most = min([taken + round(free * _SHARE), *known])
+        resource.setrlimit(resource.RLIMIT_DATA, (most, limits[1]))
 
 
 def free_bytes(root: Path = _ROOT) -> int | None:
