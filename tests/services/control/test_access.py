@@ -135,8 +135,12 @@ def test_no_secret_is_in_logs_answers_or_the_database(
 
 def test_a_page_of_another_site_changes_nothing(as_: Caller) -> None:
     client = as_("editor")
-    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.example"},
-                    {"Origin": "null"}):  # fmt: skip
+    for headers in (
+        {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://evil.example"}, {"Origin": "https://a.testserver"},
+        {"Origin": "http://testserver:8080"}, {"Origin": "null"}, {"Origin": "http://["},
+        {"Origin": "null", "Host": ""}, {"Origin": "extension://testserver"},
+    ):  # fmt: skip
         answer = client.post("/v1/policies", json=CHANGE["json"], headers=headers)
         assert (answer.status_code, "another site" in answer.text) == (403, True)
     own = {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin", "If-Match": "0"}
@@ -176,8 +180,9 @@ def test_open_access_is_for_this_machine_alone(
     plane = make_plane(open_, topics_in_memory, lambda: topics_in_memory)
     client = TestClient(make_app(plane), base_url="http://127.0.0.1:8080")
     assert client.get("/v1/me").json()["role"] == "admin"
-    other_name = client.get("/v1/me", headers={"Host": "evil.example"})
-    assert other_name.status_code == 403
+    for host in ("evil.example", "[", ""):
+        other_name = client.get("/v1/me", headers={"Host": host})
+        assert other_name.status_code == 403
     plane.database.close()
 
 

@@ -100,7 +100,7 @@ class SameOrigin:
             headers = Headers(scope=scope)
             host = headers.get("host", "")
             why = None
-            if self._hosts and (urlsplit(f"//{host}").hostname or "") not in self._hosts:
+            if self._hosts and _name(host) not in self._hosts:
                 why = "the server is not known by this name"
             elif scope["method"] not in _SAFE and not _is_ours(headers, host):
                 why = "a page of another site asked for this"
@@ -110,9 +110,18 @@ class SameOrigin:
         await self._app(scope, receive, send)
 
 
+def _name(host: str) -> str | None:
+    """The name in a header `Host`."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:  # as of `[`
+        return None
+
+
 def _is_ours(headers: Headers, host: str) -> bool:
     """Whether no browser, or a page of ours, makes the call."""
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == host
+    # A proxy may speak TLS for this server, which then knows no scheme.
+    return origin is None or (host != "" and origin in (f"http://{host}", f"https://{host}"))
