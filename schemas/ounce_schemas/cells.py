@@ -187,10 +187,15 @@ def parse_date(text: str, date_format: str | None = None) -> datetime | None:
 
 @lru_cache(maxsize=4096)
 def spellings(known: tuple[str, ...]) -> dict[str, str]:
-    """Known texts by how they may be written: as they are, and by `_fold` where one is meant."""
+    """Known texts by how they may be written: as they are, and by `_fold` where one is meant.
+
+    Where they are true and false alone, 1 and 0 mean these: a device may have no truth values.
+    """
     folded = [_fold(text) for text in known]
     n = Counter(folded)
     alone = {fold: text for fold, text in zip(folded, known, strict=True) if n[fold] == 1}
+    if alone.keys() == {_TRUE, _FALSE}:
+        alone |= {"1": alone[_TRUE], "0": alone[_FALSE]}
     return {**alone, **{text: text for text in known}}
 
 
@@ -211,3 +216,6 @@ def match_text(text: str, known: Mapping[str, str]) -> str:
 def _fold(text: str) -> str:
     # The mark keeps it apart from texts that are in lower case as they are.
     return "\0" + text.casefold()
+
+
+_TRUE, _FALSE = _fold("true"), _fold("false")

@@ -77,6 +77,16 @@ def test_a_text_is_the_known_one_that_is_meant(text: str, meant: str) -> None:
     assert match_text(text, known) == meant
 
 
+@pytest.mark.parametrize(("value", "meant"), [(1, "True"), (0, "False"), ("1", "True"), (2, "2")])
+def test_numbers_mean_true_and_false_where_a_column_knows_these_alone(
+    value: object, meant: str
+) -> None:
+    cell = Cell(column="open", read="text", texts=("False", "True"))
+    assert read_cell(cell, value) == meant
+    more = cell.model_copy(update={"texts": ("False", "True", "maybe")})
+    assert read_cell(more, value) == as_text(value)
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(None, ""), (True, "true"), (7, "7"), (7.0, "7"), (0.5, "0.5"), (NAN, ""), (" a b ", "a b")],
