@@ -123,13 +123,12 @@ class Supervision:
         return _Told(self._view.marks(places), self._view.topic_ids(topics))
 
     def _note_silence(self, why: SilentBrokerError) -> None:
-        now_s = self._health.clock()
+        now_s, known = self._health.clock(), f": {why}" if str(why) else ""
         if self._silent_since_s is None:
             self._silent_since_s = now_s - _EVERY_S
-            logger.warning("Kafka does not answer, not ready until it does: %s", why)
+            logger.warning("Kafka does not answer, not ready until it does%s", known)
         self._watchdog.forget_stuck()  # nothing could be read
         silent_s = now_s - self._silent_since_s
-        known = f": {why}" if str(why) else ""
         self._health.broker_trouble = f"Kafka has not answered for {silent_s:.0f} s{known}"
 
     def _compare_topics(self, topic_ids: Mapping[str, str]) -> None:

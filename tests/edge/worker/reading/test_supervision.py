@@ -109,7 +109,9 @@ class Stage:
         asyncio.run(self.supervision.look())
 
 
-def test_a_broker_that_is_silent_makes_not_ready_and_stays_alive() -> None:
+def test_a_broker_that_is_silent_makes_not_ready_and_stays_alive(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     stage = Stage()
     stage.look_after(0)
     stage.view.mark = SilentBrokerError()
@@ -117,6 +119,7 @@ def test_a_broker_that_is_silent_makes_not_ready_and_stays_alive() -> None:
         stage.look_after(10)
         assert stage.health.healthy()[0]
     assert stage.health.ready() == (False, "Kafka has not answered for 195 s")
+    assert caplog.messages == ["Kafka does not answer, not ready until it does"]
     stage.view.mark = SilentBrokerError("its certificate is not trusted")
     stage.look_after(10)
     line = "Kafka has not answered for 205 s: its certificate is not trusted"
