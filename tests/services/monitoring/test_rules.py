@@ -39,6 +39,8 @@ LATE_CALLS = f'ounce_http_requests_total{{status="504",task="digits",{H}}}'
 DAY_S = 86_400
 A_MINUTE = 1000.0
 """Messages."""
+HEALTHY_MIN = 25
+"""Before a fault, where alerts look back a quarter of an hour."""
 
 FLEET: dict[str, Values | Counter] = {
     f"up{{{W1}}}": gauge(1, 1),
@@ -125,6 +127,14 @@ CAUSES = [
         {f'ounce_events_total{{kind="models-isolated",{TASK}}}': gauge(0, 1)},
         1, 5, 17,
     ),
+    Fault(  # of a worker that told of another request before it ended
+        "OunceRequestFatal",
+        {
+            f'ounce_events_total{{kind="models-isolated",{TASK}}}': gauge(1, 1),
+            f"process_start_time_seconds{{{W1}}}": gauge(-DAY_S, 60 * HEALTHY_MIN),
+        },
+        1, 5, 17,
+    ),
     Fault("OunceDeadLetters", {SENT_BADLY: Counter(1, 100)}, 3, 10, 6),
     Fault(
         "OunceSettingsPassedOver",
@@ -198,7 +208,7 @@ SOON = {
 }
 """Faults that are told within two minutes from when a worker's page shows them."""
 
-by_cause = Simulation(["recordings.yaml", "causes.yaml"], FLEET, step_s=15, healthy_min=25)
+by_cause = Simulation(["recordings.yaml", "causes.yaml"], FLEET, 15, HEALTHY_MIN)
 by_budget = Simulation(["recordings.yaml", "objectives.yaml"], FLEET, step_s=120, healthy_min=60)
 new = Simulation(FILES, FLEET, step_s=15, healthy_min=1)
 
