@@ -65,7 +65,7 @@ def join(
         own, lines = wrap(foreign, task, data.validation, hints)
         for line in (*lines, _LEAK):
             notice(line)
-        recipe = Recipe(name, foreign.family or _family(foreign.graph), foreign.source, _never)
+        recipe = Recipe(name, foreign.family or _family(foreign.graph), own.source, _never)
         trained = Trained(own, own.predict(data.validation.inputs))
         with new_ladder(models, task, data.test, keep_models=True) as scratch:
             export_model(data, recipe, trained, scratch / task.name, seed)

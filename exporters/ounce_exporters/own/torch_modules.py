@@ -26,6 +26,7 @@ def from_torch(module: nn.Module, task: TaskSpec) -> Foreign:
     if isinstance(module, nn.DataParallel):
         module = module.module
     module = module.eval()
+    was_half = False
     _check_numbers(module)
     example = torch.zeros(2, *tensor.shape)
     try:
@@ -36,6 +37,7 @@ def from_torch(module: nn.Module, task: TaskSpec) -> Foreign:
                 if not _is_half(module):
                     raise
                 module = copy.deepcopy(module).float()  # on CPUs it is quicker, too
+                was_half = True
                 answer = module(example)
     except Exception as e:  # whatever the module itself raises for such an input
         raise ExportError(
@@ -52,7 +54,13 @@ def from_torch(module: nn.Module, task: TaskSpec) -> Foreign:
     graph, what = neural.export(module, tensor), f"own torch module {type(module).__name__}"
     if any(weight.dtype == torch.float16 for weight in module.parameters()):
         return Foreign(graph, what, family="neural")  # the graph rounds elsewhere than PyTorch
-    return Foreign(graph, what, lambda inputs: neural.run(module, inputs[tensor.name]), "neural")
+    return Foreign(
+        graph,
+        what,
+        lambda inputs: neural.run(module, inputs[tensor.name]),
+        "neural",
+        was_half=was_half,
+    )
 
 
 def _is_half(module: nn.Module) -> bool:

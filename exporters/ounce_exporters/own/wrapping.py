@@ -55,6 +55,8 @@ class Foreign:
     """None: classical where it has operators of classical models."""
     labels: tuple[str, ...] = ()
     """In the order of its columns, where its library says them."""
+    was_half: bool = False
+    """Whether it was brought from float16 to float32."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,14 @@ class Outputs:
 class OwnModel:
     """Implements `FittedModel` for a graph that somebody else made."""
 
-    def __init__(self, graph: onnx.ModelProto, parameters: int, predict: Native) -> None:
+    def __init__(
+        self, graph: onnx.ModelProto, parameters: int, predict: Native, source: str
+    ) -> None:
         self._graph = graph
         self._predict = predict
         self.parameters = parameters
+        self.source = source
+        """What it is, for the card."""
 
     def predict(self, inputs: Inputs) -> NDArray[np.float32]:
         """Logits of shape (n_items, n_labels), or values of shape (n_items, 1)."""
@@ -113,7 +119,7 @@ def wrap(
     plain, known = without_zipmaps(with_common_locale(inlined(model)))
     plain, joined = with_columns_joined(plain, task.labels)
     known |= joined
-    plain, was_half = with_floats(plain)
+    plain, has_half = with_floats(plain)
     plain, fixed = with_open_batch(without_unread(plain))
     session = Session(plain)
     feeds = find_feeds(session.inputs, task)
@@ -138,8 +144,10 @@ def wrap(
     if task.classifies and not hints.labels:
         check_order(task, scores, validation.targets)
     notes += _by_place(feeds) + counted_false
-    if was_half:
+    source = foreign.source
+    if has_half or foreign.was_half:
         notes.append("what it holds in float16 is computed in float32, as CPUs do")
+        source += ", float16 computed in float32"
 
     def answers(inputs: Inputs) -> NDArray[np.float32]:
         if native is not None:
@@ -148,7 +156,7 @@ def wrap(
 
     graph = _assemble(plain, task, feeds, reading)
     _check_as_a_worker(graph, task)
-    return OwnModel(graph, count_numbers(model), answers), notes
+    return OwnModel(graph, count_numbers(model), answers, source), notes
 
 
 def _of_truths(

@@ -7,9 +7,11 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from ounce_exporters.ladder.recipe import Split
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.half_precision import with_floats
 from ounce_exporters.own.torch_modules import from_torch
+from ounce_exporters.own.wrapping import Outputs, wrap
 from ounce_schemas.task import TaskSpec, TensorSpec
 
 TASK = TaskSpec(
@@ -39,6 +41,10 @@ class Casting(torch.nn.Module):
 def test_a_module_of_float16_answers(module: torch.nn.Module) -> None:
     weights = [w.detach().float().numpy() for w in module.parameters()]
     foreign = from_torch(module, TASK)
+    right = (ROWS @ weights[0].T + weights[1]).argmax(axis=1)
+    own, notes = wrap(foreign, TASK, Split({"input": ROWS}, right), Outputs())
+    assert own.source == f"{foreign.source}, float16 computed in float32"
+    assert "what it holds in float16 is computed in float32, as CPUs do" in notes
     graph, was_half = with_floats(foreign.graph)
     assert was_half == isinstance(module, Casting)
     (found,) = Session(graph).run({"input": ROWS}, len(ROWS)).values()
