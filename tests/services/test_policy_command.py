@@ -21,7 +21,7 @@ from ounce_services.policies import topic
 from ounce_services.policies.command import command
 from ounce_services.policies.foresight_page import foresight_page
 from ounce_services.policies.foresight_rows import figure_rows, plan_rows
-from ounce_services.policies.listing import history_table, status_table
+from ounce_services.policies.listing import history_table, silent_line, status_table
 from ounce_services.policies.status import WorkerStatus, read_statuses
 from ounce_services.policies.topic import PolicyTopic
 
@@ -213,6 +213,16 @@ def test_a_worker_that_told_nothing_since_a_version_came_may_be_gone(
     [status] = read_statuses(map(msgspec.json.encode, events))
     assert status.is_silent(version, came_ms + passed_s * 1e3) is is_silent
     assert status.is_silent(None, came_ms + 1e6) is False
+
+
+def test_a_worker_of_two_tasks_is_named_once() -> None:
+    workers = [
+        WorkerStatus("a", "bearing"),
+        WorkerStatus("b", "digits"),
+        WorkerStatus("a", "digits"),
+    ]
+    told = "2 workers told nothing since v7 came, and may be gone: a, b"
+    assert silent_line(workers, "v7") == told
 
 
 def test_a_version_with_a_trial_says_so_in_the_history() -> None:

@@ -42,9 +42,10 @@ def status_table(workers: Iterable[WorkerStatus], now_ms: float) -> str:
 
 
 def silent_line(workers: Sequence[WorkerStatus], version: str) -> str:
-    """Those that told nothing since a version came."""
+    """Those that told nothing since a version came, each once, whatever tasks it has."""
+    names = list(dict.fromkeys(worker.worker for worker in workers))
     told = f"told nothing since {version} came, and may be gone"
-    return f"{counted(len(workers), 'worker')} {told}: {', '.join(w.worker for w in workers)}"
+    return f"{counted(len(names), 'worker')} {told}: {', '.join(names)}"
 
 
 def age(seconds: float) -> str:

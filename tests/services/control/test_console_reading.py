@@ -1,9 +1,14 @@
 """The console where much is to be read: figures, plots, and tables that a keyboard reaches."""
 
+from datetime import UTC, datetime
+
+import msgspec
 import pytest
 from fastapi.testclient import TestClient
 from ounce_edge.recommender.rule.explanation import Assessment
 from ounce_schemas.errors import BrokerError
+from ounce_schemas.event import EventKind, OperationalEvent
+from ounce_schemas.policy_history import PolicyVersion
 from ounce_schemas.routing import Choice
 from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.control.access.principal import Role
@@ -15,7 +20,7 @@ from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
 from ounce_services.registry.topic import ModelsTopic
 
-from tests.services.control.conftest import logged_in
+from tests.services.control.conftest import MemoryTopics, logged_in
 from tests.services.test_shadow_comparison import answer
 
 
@@ -41,6 +46,32 @@ def test_an_answer_names_each_target_that_it_missed(plane: Plane) -> None:
     text = logged_in(plane).get("/live").text
     assert ">late, under its floor<" in text
     assert ">late<" in text
+
+
+def test_workers_that_told_nothing_of_the_policy_in_force_stand_apart(
+    plane: Plane, topics_in_memory: MemoryTopics
+) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    version = PolicyVersion(number=1, base=0, id="a", author="ann", at=at, document="{}")
+    topics_in_memory.write(version)
+    plane.policies.follow()
+    before_ms = int(at.timestamp() * 1e3) - 1
+    for worker, task, runs in (
+        ("gone", "digits", "v9"),
+        ("gone", "bearing", "v9"),
+        ("w", "digits", "v1"),
+    ):
+        event = OperationalEvent(EventKind.POLICY_CHANGED, task, runs, "", before_ms, worker)
+        topics_in_memory.events.append(msgspec.json.encode(event))
+    client = logged_in(plane)
+    shown, folded, rest = client.get("/").text.partition("<details>")
+    assert (">w<" in shown, ">gone<" in shown, folded) == (True, False, "<details>")
+    assert "1 told nothing since v1 came" in rest
+    assert (rest.count(">gone<"), "not v1" in rest) == (2, False)
+    workers = client.get("/v1/fleet").json()["workers"]
+    assert [(w["worker"], w["is_silent"]) for w in workers] == [
+        ("gone", True), ("gone", True), ("w", False),
+    ]  # fmt: skip
 
 
 def test_a_task_without_answers_has_no_latency(plane: Plane) -> None:
