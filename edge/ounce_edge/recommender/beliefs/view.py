@@ -24,7 +24,8 @@ class View:
 
     names: Sequence[str]
     p99_ms: Sequence[Sequence[float]]
-    """Time until the answers are published: the call, and what each message takes beside it."""
+    """Time until the answers are published: the call, and what its messages and their group take
+    beside it."""
     usual_ms: Sequence[Sequence[float]]
     """The same, as it usually is."""
     cost: Sequence[Sequence[float]]
