@@ -81,7 +81,6 @@ FUNCTIONS: dict[Any, Callable[..., str]] = {
     np.power: _one("Pow"),
     np.square: lambda made, x: made.add("Mul", x, x),
     np.sqrt: _one("Sqrt"),
-    np.reciprocal: _one("Reciprocal"),
     np.negative: _one("Neg"),
     np.positive: _one("Identity"),
     np.absolute: _one("Abs"),

@@ -64,8 +64,9 @@ def encoded(model: BaseEstimator, columns: Mapping[str, Spelling]) -> dict[str, 
             booleans = _are_booleans(categories)
             if booleans and name not in columns:
                 raise ExportError(
-                    "an encoder of it has learned True and False of what is no column of True and "
-                    "False in the table: fit it on texts, as frame[column].astype(str) gives them"
+                    "an encoder of it has learned True and False, and reads no column of True and "
+                    "False of the table itself: fit it on texts, as frame[column].astype(str) "
+                    "gives them"
                 )
             if name in columns:
                 found[name] = booleans

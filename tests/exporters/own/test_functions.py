@@ -94,6 +94,7 @@ REFUSED: dict[str, tuple[Function, str]] = {
     "chance": (lambda x: x + CHANCE.normal(), "two calls differ, as of chance or of what it keeps"),
     "bits": (lambda x: x.astype(int) & 1, "np.bitwise_and"),
     "other numbers": (lambda x: ~x.astype(int), "np.invert"),
+    "of whole numbers another": (np.reciprocal, r"np\.reciprocal"),
     "small numbers": (lambda x: x.astype(np.uint8), "it makes uint8 of numbers"),
     "rounding": (lambda x: x.astype(np.float16), "it makes float16 of numbers"),
     "bounds alone": (lambda x: np.clip(5.0, 0, x), r"np\.clip"),

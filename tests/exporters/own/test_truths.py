@@ -18,6 +18,7 @@ from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec, TensorSpec
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
@@ -105,9 +106,20 @@ def test_a_model_of_texts_goes_on_with_texts() -> None:
     np.testing.assert_allclose(native(INPUTS), model.predict_proba(texts(FRAME)), atol=1e-6)
 
 
-def test_booleans_of_no_column_of_true_and_false_are_refused() -> None:
-    model = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(FRAME > 0, TRUTH)
-    with pytest.raises(ExportError, match=r"learned True and False of .*: fit it on texts"):
+@pytest.mark.parametrize(
+    ("step", "rows"),
+    [
+        (OneHotEncoder(), FRAME > 0),
+        (
+            encoder(make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())),
+            FRAME.astype({"open": object}),
+        ),
+    ],
+    ids=["of numbers", "behind another step"],
+)
+def test_booleans_of_no_column_of_true_and_false_are_refused(step: Any, rows: Any) -> None:
+    model = make_pipeline(step, LogisticRegression()).fit(rows, TRUTH)
+    with pytest.raises(ExportError, match=r"reads no column of True and False .*: fit it on texts"):
         from_sklearn(model, TASK)
 
 
