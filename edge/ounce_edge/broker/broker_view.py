@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,11 +111,12 @@ class BrokerView:
         Raises:
             SilentBrokerError: the broker does not answer.
         """
-        try:
+        with suppress(KafkaException):
             return self._connected().list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
-        except KafkaException as e:
-            self._forget_client()
-            raise SilentBrokerError(self._find_why()) from e
+        # Not while that is handled: where another call of confluent-kafka 2.16 raises meanwhile, the
+        # first exception stays for ever, and with it the client.
+        self._forget_client()
+        raise SilentBrokerError(self._find_why())
 
     def marks(self, partitions: Collection[Partition]) -> dict[Partition, Marks]:
         """Marks of these partitions, as far as the broker tells."""

@@ -1,5 +1,7 @@
 """What the broker says of partitions and topics."""
 
+import gc
+import weakref
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -66,9 +68,19 @@ def test_a_broker_that_is_silent_is_told_with_its_cause(monkeypatch: pytest.Monk
     monkeypatch.setattr("ounce_edge.broker.broker_view._TIMEOUT_S", 0.2)
     monkeypatch.setattr("ounce_edge.broker.broker_view._ASK_S", 1.0)
     kafka = {"bootstrap.servers": NOWHERE, "log_level": 0}
-    view = BrokerView(lambda: AdminClient(kafka), lambda: why_silent(kafka))
-    with pytest.raises(SilentBrokerError, match=f"no Kafka at {NOWHERE} within 1 s .*refused"):
+    clients = weakref.WeakSet[AdminClient]()
+
+    def connect() -> AdminClient:
+        client = AdminClient(kafka)
+        clients.add(client)
+        return client
+
+    view = BrokerView(connect, lambda: why_silent(kafka))
+    with pytest.raises(SilentBrokerError, match=f"no Kafka at {NOWHERE} within 1 s .*refused") as e:
         view.check("t")
+    del e
+    gc.collect()
+    assert not clients  # each has threads and files
 
 
 def test_the_embedded_broker_is_not_asked_for_what_it_is_silent_on() -> None:
