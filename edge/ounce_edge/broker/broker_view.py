@@ -113,8 +113,8 @@ class BrokerView:
         """
         with suppress(KafkaException):
             return self._connected().list_topics(topic, timeout=_TIMEOUT_S).topics[topic]
-        # Not while that is handled: where another call of confluent-kafka 2.16 raises meanwhile, the
-        # first exception stays for ever, and with it the client.
+        # Not while that is handled: where another call of confluent-kafka 2.16 raises meanwhile,
+        # the first exception stays for ever, and with it the client.
         self._forget_client()
         raise SilentBrokerError(self._find_why())
 
