@@ -120,6 +120,7 @@ DECISIONS = Board(
             },
             unit="none",
             steps=ONE_IS_BAD,
+            alert="OunceCanaryStopped",
         ),
         Question(
             title="Does the shadow keep up?",

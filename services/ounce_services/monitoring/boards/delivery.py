@@ -70,6 +70,17 @@ DELIVERY = Board(
             alert="OunceRequestsSetAside",
         ),
         Question(
+            title="Do requests end workers?",
+            about="Requests on which models were isolated, or could not be, since workers started.",
+            asks={
+                "{{kind}} of {{task}}": "sum by (task, kind) (ounce_events_total"
+                '{kind=~"models-isolated|isolation-failed",task=~"$task"})'
+            },
+            unit="none",
+            steps=NONE_IS_GOOD,
+            alert="OunceRequestFatal",
+        ),
+        Question(
             title="Are transactions aborted?",
             about="Transactions a second whose requests are read again. Fenced: another process "
             "has the worker's name. Generation: partitions were given out anew.",
