@@ -44,6 +44,7 @@ def test_prometheus_finds_every_metric_that_the_pages_list(
         server = prometheus(f"127.0.0.1:{worker.port}")
         server.wait_for("ounce_dead_letters_total > 0")
         server.wait_for("ounce_consumer_lag")
+        server.wait_for("ounce_partition_blocked_seconds")
         missing = [name for name in listed if not server.query(name)]
         histograms = [name for name in missing if server.query(f"{name}_bucket")]
         assert sorted(set(missing) - set(histograms)) == ABSENT
