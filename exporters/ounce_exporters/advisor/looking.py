@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.advice import Look
 from ounce_schemas.task import TaskSpec
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 from ounce_exporters.ladder.recipe import Split, TaskData
 from ounce_exporters.training.classical import as_matrix

@@ -1,6 +1,6 @@
 """A bound on the error of the answers that a step takes, which holds whatever was chosen."""
 
-from scipy.stats import beta  # type: ignore[import-untyped]
+from scipy.stats import beta
 
 CONFIDENCE = 0.95
 """Probability that all bounds hold together."""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.card import CrossValidation
 from ounce_schemas.task import TaskSpec
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import stats
 
 from ounce_exporters.evaluation.figures import (
     accepted,

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from ounce_edge.recommender.beliefs.measures import Z_95, Strata, wilson_of_few
 from ounce_schemas.card import AccuracyEstimate
 from ounce_schemas.task import TaskSpec
-from scipy.stats import t as student  # type: ignore[import-untyped]
+from scipy.stats import t as student
 
 
 def estimate(

@@ -15,7 +15,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 from ounce_schemas.task import TaskSpec
-from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
+from scipy.optimize import minimize_scalar
 
 from ounce_exporters.evaluation.figures import expected_calibration_error
 from ounce_exporters.export.cluster_odds import ClusterOdds

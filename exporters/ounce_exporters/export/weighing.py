@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.task import TaskSpec
-from scipy.stats import binom  # type: ignore[import-untyped]
+from scipy.stats import binom
 
 CONFIDENCE = 0.95
 """That false alarms are as few as was asked for."""

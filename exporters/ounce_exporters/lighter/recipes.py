@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
-from scipy.stats import spearmanr  # type: ignore[import-untyped]
+from scipy.stats import spearmanr
 
 from ounce_exporters.export.standard import standardize_where_known
 from ounce_exporters.ladder.recipe import FittedModel, Progress, Recipe, Split, TaskData

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ounce_schemas.cells import as_text, parse_number
 from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec
-from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+from scipy.optimize import linear_sum_assignment
 
 _CLEARLY = 0.2
 """Accuracy that another order must gain before the given one is taken for wrong."""

@@ -8,7 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 from ounce_schemas.errors import ExportError
-from scipy.interpolate import PPoly  # type: ignore[import-untyped]
+from scipy.interpolate import PPoly
 from skl2onnx.common._container import ModelComponentContainer
 from skl2onnx.common._registration import get_converter, get_shape_calculator
 from skl2onnx.common._topology import Operator, Scope
