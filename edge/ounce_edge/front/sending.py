@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from ounce_edge.broker.delivery.publishing import PRODUCER_SETTINGS, ProducerSettings
 from ounce_edge.front.statuses import NotAnsweredError
 from ounce_edge.gateway.arrivals import KafkaRecord
+from ounce_edge.gateway.line import produce
 
 logger = logging.getLogger(__name__)
 
@@ -80,14 +81,7 @@ class Sender:
         found: asyncio.Future[Place] = self._loop.create_future()
         try:
             with self._replacing:
-                self._producer.produce(
-                    record.topic,
-                    record.value,
-                    record.key,
-                    timestamp=record.timestamp_ms,
-                    headers=[*record.headers],
-                    on_delivery=partial(self._on_delivery, found),
-                )
+                produce(self._producer, record, partial(self._on_delivery, found))
         except BufferError:
             raise NotAnsweredError(503, "too much waits for Kafka; try again") from None
         except KafkaException as e:

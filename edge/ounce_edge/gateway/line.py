@@ -24,6 +24,27 @@ Confirmed = Callable[[str | None], None]
 """Told once of each record: None, or why Kafka will never take it."""
 
 
+def produce(
+    producer: Producer,
+    record: KafkaRecord,
+    on_delivery: Callable[[KafkaError | None, Message], None],
+) -> None:
+    """Queue a record.
+
+    Raises:
+        BufferError: there is no room for it.
+        KafkaException: it will never be sent.
+    """
+    producer.produce(
+        record.topic,
+        record.value,
+        record.key,
+        timestamp=record.timestamp_ms,
+        headers=[*record.headers],
+        on_delivery=on_delivery,
+    )
+
+
 class Line:
     """Sends records, and says when Kafka has them.
 
@@ -46,14 +67,7 @@ class Line:
     def send(self, record: KafkaRecord, confirmed: Confirmed) -> bool:
         """Queue a record; whether there is room for it."""
         try:
-            self._producer.produce(
-                record.topic,
-                record.value,
-                record.key,
-                timestamp=record.timestamp_ms,
-                headers=[*record.headers],
-                on_delivery=partial(self._on_delivery, confirmed),
-            )
+            produce(self._producer, record, partial(self._on_delivery, confirmed))
         except BufferError:
             return False
         except KafkaException as e:
