@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from ounce_schemas.training_progress import ModelProgress, ModelState, TrainingProgress
 from ounce_services.demo.ladders import find_ladder, has_ladder, link_ladders
+from ounce_services.demo.settings import DemoSettings
 from ounce_services.demo.start import StartScreen, progress_line
 from ounce_services.demo.start_view import StartFrame, TrainingFrame, render_start, time_left
 from ounce_services.demo.trainings import Training, start_trainings
@@ -180,3 +181,9 @@ def test_only_tasks_without_a_ladder_are_trained(tmp_path: Path) -> None:
         assert training.task == "none"
         with pytest.raises(ChildError, match="unknown task 'none'"):
             StartScreen(Console(), [training], []).wait_for_trainings()
+
+
+@pytest.mark.parametrize(("rate", "why"), [("digits=-5", "above 0"), ("fast", "not N or TASK=N")])
+def test_a_wrong_rate_is_told_before_anything_starts(rate: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        DemoSettings(rate=(rate,))

@@ -5,7 +5,9 @@ from typing import Self
 
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from ounce_services.devices.settings import split_rates
 
 
 class DemoSettings(KafkaConnection):
@@ -44,6 +46,12 @@ class DemoSettings(KafkaConnection):
     kafka_timeout_s: float = Field(
         default=10.0, gt=0, description="Seconds to wait for Kafka before giving up"
     )
+
+    @field_validator("rate")
+    @classmethod
+    def _are_rates(cls, rate: tuple[str, ...]) -> tuple[str, ...]:
+        split_rates(rate)
+        return rate
 
     @model_validator(mode="after")
     def _embedded_broker_is_open(self) -> Self:

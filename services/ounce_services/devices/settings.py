@@ -74,7 +74,7 @@ class DevicesSettings(KafkaConnection):
     @property
     def rates_per_s(self) -> dict[str, float]:
         """Rate of every task: its own, else the one for all, else 100."""
-        general, own = _split_rates(self.rate)
+        general, own = split_rates(self.rate)
         return {task: own.get(task, general) for task in self.task}
 
     @property
@@ -95,14 +95,18 @@ class DevicesSettings(KafkaConnection):
             raise ValueError("a burst must be shorter than the time from one to the next")
         if len(set(self.task)) != len(self.task):
             raise ValueError(f"tasks repeat: {list(self.task)}")
-        _, own = _split_rates(self.rate)
+        _, own = split_rates(self.rate)
         if unknown := sorted(set(own) - set(self.task)):
             raise ValueError(f"--rate names {', '.join(unknown)}, which no --task does")
         return self
 
 
-def _split_rates(texts: tuple[str, ...]) -> tuple[float, dict[str, float]]:
-    """The rate for all tasks, and those of single tasks."""
+def split_rates(texts: tuple[str, ...]) -> tuple[float, dict[str, float]]:
+    """The rate for all tasks, and those of single tasks.
+
+    Raises:
+        ValueError: a text is no rate.
+    """
     general, own = 100.0, {}
     for text in texts:
         task, _, number = text.rpartition("=")
