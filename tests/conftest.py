@@ -1,6 +1,7 @@
 """Fixtures of every component's tests: a real Kafka, its topics, and a real Prometheus."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -31,6 +32,15 @@ pytest_plugins = [
 # How long an example takes tells of the machine alone.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Tests with the mark `prometheus` are skipped where its programs are absent."""
+    if item.get_closest_marker("prometheus"):
+        for program in ("prometheus", "promtool"):
+            if shutil.which(program) is None:
+                pytest.skip(f"no {program} on PATH (Debian package: prometheus)")
 
 
 @pytest.fixture(scope="session")

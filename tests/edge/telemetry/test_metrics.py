@@ -1,6 +1,5 @@
 """What a worker tells Prometheus."""
 
-import shutil
 import subprocess
 
 import numpy as np
@@ -126,7 +125,6 @@ def test_labels_and_events_are_counted_and_there_from_the_start() -> None:
 
 
 @pytest.mark.prometheus
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool on PATH")
 def test_names_and_units_are_as_prometheus_wants_them() -> None:
     metrics = Metrics()
     pipeline = pipelines.pipeline(served(DIGITS, "a"))

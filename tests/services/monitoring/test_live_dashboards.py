@@ -1,6 +1,5 @@
 """A worker at work answers every panel's expressions, and every rule."""
 
-import shutil
 import time
 from pathlib import Path
 
@@ -21,7 +20,6 @@ OTHERS = ("Ounce: gateways", "Ounce: HTTP")
 
 
 @pytest.mark.prometheus
-@pytest.mark.skipif(shutil.which("prometheus") is None, reason="no prometheus on PATH")
 def test_every_panel_and_every_rule_has_an_answer(
     kafka: str,
     topics: OwnTopics,

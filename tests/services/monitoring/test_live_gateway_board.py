@@ -1,6 +1,5 @@
 """A gateway at work answers every panel of its dashboard."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,6 @@ TITLE = "Ounce: gateways"
 @pytest.mark.kafka
 @pytest.mark.mosquitto
 @pytest.mark.prometheus
-@pytest.mark.skipif(shutil.which("prometheus") is None, reason="no prometheus on PATH")
 def test_every_panel_of_a_gateway_has_an_answer(
     kafka: str, topics: OwnTopics, mosquitto: Mosquitto, tmp_path: Path
 ) -> None:

@@ -1,6 +1,5 @@
 """An HTTP front at work answers every panel of its dashboard."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ TITLE = "Ounce: HTTP"
 
 @pytest.mark.kafka
 @pytest.mark.prometheus
-@pytest.mark.skipif(shutil.which("prometheus") is None, reason="no prometheus on PATH")
 def test_every_panel_of_a_front_has_an_answer(
     kafka: str, topics: OwnTopics, digits_models: Path, consumer_group: str, tmp_path: Path
 ) -> None:

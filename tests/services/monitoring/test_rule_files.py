@@ -1,16 +1,12 @@
 """Prometheus takes the files of rules, and its configuration."""
 
-import shutil
 import subprocess
 
 import pytest
 
 from tests.services.monitoring.simulated import ROOT, RULES
 
-pytestmark = [
-    pytest.mark.prometheus,
-    pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool on PATH"),
-]
+pytestmark = pytest.mark.prometheus
 
 
 def test_prometheus_takes_the_rules_without_a_remark() -> None:

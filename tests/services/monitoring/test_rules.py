@@ -1,7 +1,6 @@
 """Alerts are silent for an hour without a fault; each fires with its own, and ends after it."""
 
 import dataclasses
-import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -212,10 +211,7 @@ by_cause = Simulation(["recordings.yaml", "causes.yaml"], FLEET, 15, HEALTHY_MIN
 by_budget = Simulation(["recordings.yaml", "objectives.yaml"], FLEET, step_s=120, healthy_min=60)
 new = Simulation(FILES, FLEET, step_s=15, healthy_min=1)
 
-pytestmark = [
-    pytest.mark.prometheus,
-    pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool on PATH"),
-]
+pytestmark = pytest.mark.prometheus
 
 
 def alerts() -> set[str]:

@@ -4,7 +4,6 @@ One story in simulated time: from the tenth minute on much goes wrong with the t
 nothing with the task room.
 """
 
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -173,7 +172,6 @@ def test_every_question_has_an_answer() -> None:
 
 
 @pytest.mark.prometheus
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool on PATH")
 @pytest.mark.parametrize("is_right", [True, False])
 def test_each_panel_answers_its_question(is_right: bool, tmp_path: Path) -> None:
     questions = asked()
