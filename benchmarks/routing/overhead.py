@@ -1,7 +1,7 @@
 """What a worker spends beside model calls, per poll, per slice and per message."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.pipeline.turn import Turn
-from ounce_edge.recommender.beliefs.tables import GROUP_ITEMS
 from ounce_edge.wire.records import Headers, MadeRecord
 from ounce_schemas.documents import TEST_SPLIT_FILE
 from ounce_schemas.policy import Policy
@@ -36,18 +35,15 @@ class Overhead:
     """Per message: reading and decoding it."""
     step_ms: float
     """Per slice: deciding, taking the messages, reporting."""
+    group_ms: float
+    """Per group of messages, however few it has: publishing answers and learning from the calls."""
     answer_ms: float
-    """Per message: encoding and publishing its answer; `GROUP_ITEMS` of it more per group."""
+    """Per message: encoding and publishing its answer."""
 
     @property
     def item_ms(self) -> float:
         """Per message, in all."""
         return self.admit_ms + self.answer_ms
-
-    @property
-    def group_ms(self) -> float:
-        """Per group, however few messages it has."""
-        return GROUP_ITEMS * self.answer_ms
 
 
 def request(place: int, body: bytes, own: Headers, at_ms: int) -> MadeRecord:
@@ -70,8 +66,8 @@ def headers(i: int, max_latency_ms: float, min_accuracy: float) -> Headers:
 
 def measure_overhead(models_dir: Path, task: str) -> Overhead:
     """Time a pipeline without Kafka on groups of messages, take away its model calls, and fit a
-    line: a fixed part and one per message. The Kafka client's part is added as a constant. What a
-    group takes beside its messages is taken from the fixed part."""
+    line: a fixed part and one per message. The Kafka client's part is added as a constant. Of the
+    fixed part a group takes what the pipeline has learned of it."""
     ladder = load_ladder(models_dir, task, OnnxCpuRuntime(1))
     pipeline = Pipeline(Edition(ladder, Policy().for_task(task)))
     with np.load(models_dir / task / TEST_SPLIT_FILE, allow_pickle=False) as split:
@@ -99,8 +95,9 @@ def measure_overhead(models_dir: Path, task: str) -> Overhead:
     poll_ms, admit_ms = _line(admit)
     step_ms, answer_ms = _line(step)
     admit_ms, answer_ms = CLIENT_MS / 2 + admit_ms, CLIENT_MS / 2 + answer_ms
-    found = Overhead(POLL_MS + poll_ms, admit_ms, step_ms, answer_ms)
-    return replace(found, step_ms=max(step_ms - found.group_ms, 0.0))
+    group_ms = pipeline.plans.overhead.group_ms
+    step_ms = max(step_ms - group_ms, 0.0)
+    return Overhead(POLL_MS + poll_ms, admit_ms, step_ms, group_ms, answer_ms)
 
 
 def _publish(*_: Any) -> None:

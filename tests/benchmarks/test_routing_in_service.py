@@ -22,7 +22,9 @@ def a_worker() -> InService:
     sent_ms = np.arange(0.0, 2000.0, 5.0)
     return InService(
         excess_ms=[np.array([0.02, 0.03, 0.04])] * N_MODELS,
-        overhead=Overhead(poll_ms=0.3, admit_ms=0.002, step_ms=0.05, answer_ms=0.002),
+        overhead=Overhead(
+            poll_ms=0.3, admit_ms=0.002, step_ms=0.05, group_ms=0.032, answer_ms=0.002
+        ),
         sent_ms=sent_ms,
         under_way_ms=3.0 + 2.0 * np.sin(sent_ms / 100.0),
     )

@@ -7,7 +7,7 @@ from ounce_edge.recommender.beliefs.plans import Plan, PlanStep
 from benchmarks.routing.overhead import Overhead
 from benchmarks.routing.tables import SAMPLES, SIZES, Table
 
-OVERHEAD = Overhead(poll_ms=0.05, admit_ms=0.002, step_ms=0.05, answer_ms=0.002)
+OVERHEAD = Overhead(poll_ms=0.05, admit_ms=0.002, step_ms=0.05, group_ms=0.032, answer_ms=0.002)
 ACCURACIES, MS = (0.8, 0.93, 0.98), (0.005, 0.02, 0.2)
 
 

@@ -46,4 +46,4 @@ class Ours(Rule):
 
     def learn(self, work: Work, outcome: Outcome, answer_ms: float) -> None:
         self._watch.learn_outcome(work.plan, outcome)
-        self.plans.observe_overhead(len(work.items), answer_ms)
+        self.plans.overhead.observe(len(work.items), answer_ms, answer_ms)

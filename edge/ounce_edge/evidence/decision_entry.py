@@ -15,7 +15,7 @@ from ounce_edge.recommender.beliefs.view import View
 from ounce_edge.recommender.rule.exploration import Draws, decide_and_explore
 from ounce_edge.recommender.rule.schedule import Schedule
 
-FORMAT = 5
+FORMAT = 6
 """Of a file. It rises when a field is added, goes, or means something else."""
 
 

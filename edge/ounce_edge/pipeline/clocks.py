@@ -1,4 +1,4 @@
-"""The two clocks that a pipeline goes by; tests hand in their own."""
+"""The clocks that a pipeline goes by; tests hand in their own."""
 
 import time
 from collections.abc import Callable
@@ -13,3 +13,5 @@ class Clocks:
     """Seconds since 1970: record timestamps are held against it. It may be set back or forth."""
     steady: Callable[[], float] = time.perf_counter
     """Seconds since any moment; it only goes forward."""
+    processor: Callable[[], float] = time.thread_time
+    """Seconds that this thread has had the processor."""

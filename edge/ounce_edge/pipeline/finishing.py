@@ -1,11 +1,10 @@
 """What becomes of a group of requests that the models were called for."""
 
-from collections.abc import Callable
-
 from ounce_schemas.errors import Reason
 
 from ounce_edge.models.execution import Outcome
 from ounce_edge.pipeline.answering import Answering
+from ounce_edge.pipeline.clocks import Clocks
 from ounce_edge.pipeline.job import Job
 from ounce_edge.pipeline.rejecting import Rejecting
 from ounce_edge.pipeline.reports import ModelCall, Report
@@ -20,25 +19,21 @@ class Finishing:
         waiting: takes back requests that another model is to answer.
         answering: publishes predictions.
         rejecting: publishes dead letters.
-        steady: seconds on a steady clock.
+        clocks: say how long that takes.
     """
 
     def __init__(
-        self,
-        waiting: Waiting,
-        answering: Answering,
-        rejecting: Rejecting,
-        steady: Callable[[], float],
+        self, waiting: Waiting, answering: Answering, rejecting: Rejecting, clocks: Clocks
     ) -> None:
         self._waiting = waiting
         self._answering = answering
         self._rejecting = rejecting
-        self._steady = steady
+        self._clocks = clocks
 
     def finish(self, job: Job, outcome: Outcome, publish: Publish, report: Report) -> None:
         """Learn from a group that was run, and publish its predictions; what a model fails on waits
         for another one, or becomes dead letters where none is left."""
-        began_s = self._steady()
+        began_s, began_processor_s = self._clocks.steady(), self._clocks.processor()
         taken, plans, watch = job.taken, job.edition.plans, job.edition.watch
         permitted = job.route.permitted
         taken.settle()
@@ -62,4 +57,8 @@ class Finishing:
             self._rejecting.reject_failed(taken, failure.items, reason, why, publish, report)
         if len(outcome.put_off):
             self._waiting.give_back(taken, outcome.put_off)
-        plans.observe_overhead(len(taken.batch), (self._steady() - began_s) * 1e3)
+        plans.overhead.observe(
+            len(taken.batch),
+            (self._clocks.steady() - began_s) * 1e3,
+            (self._clocks.processor() - began_processor_s) * 1e3,
+        )

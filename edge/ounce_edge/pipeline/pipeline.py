@@ -74,7 +74,7 @@ class Pipeline:
         self._in_flight = InFlight(lanes, clocks.steady)
         self._rejecting = Rejecting(edition.task.name, max_message_bytes)
         self._answering = Answering(edition.task, clocks)
-        self._finishing = Finishing(self.waiting, self._answering, self._rejecting, clocks.steady)
+        self._finishing = Finishing(self.waiting, self._answering, self._rejecting, clocks)
         self._watch = RequestWatch()
         self._due_at_s = 0.0
         self.keeps_trails = False

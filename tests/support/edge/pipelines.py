@@ -71,7 +71,7 @@ def pipeline(
 def standing_clocks(wall: Any = None, steady: Any = None) -> Clocks:
     """A wall clock that stands and a steady one that neither a busy machine moves nor one that has
     long been up: a call takes a tick, or what a `Clock` says."""
-    return Clocks(wall or (lambda: NOW_S), steady or Clock(tick_s=_TICK_S))
+    return Clocks(wall or (lambda: NOW_S), steady or Clock(tick_s=_TICK_S), lambda: 0.0)
 
 
 def process(served_by: Pipeline, *records: FakeRecord) -> tuple[list[Any], Report]:

@@ -9,9 +9,10 @@ from ounce_schemas.routing import Objective
 from ounce_edge.recommender.beliefs.accuracy import AccuracyBeliefs
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.measures import PLAIN, Strata
+from ounce_edge.recommender.beliefs.overhead import OverheadBelief
 from ounce_edge.recommender.beliefs.plans import Model, Plan
 from ounce_edge.recommender.beliefs.suspension import SLOW_FACTOR, SLOW_MS, SLOW_SECONDS
-from ounce_edge.recommender.beliefs.tables import GROUP_ITEMS, BeliefState, Tables
+from ounce_edge.recommender.beliefs.tables import BeliefState, Tables
 from ounce_edge.recommender.beliefs.view import View
 
 REFRESH_SECONDS = 1.0
@@ -57,7 +58,7 @@ class Plans:
         self.models = tuple(models)
         self.plans = tuple(plans)
         self.accuracy = AccuracyBeliefs([plan.accuracy for plan in plans], strata)
-        self.item_overhead_ms = 0.0
+        self.overhead = OverheadBelief()
         self.tables = Tables.of(self.models, self.plans, objective)
         found = [plan.explained(explained_by) for plan in self.plans]
         self.explaining = [i for i, plan in enumerate(found) if plan is not None]
@@ -149,7 +150,8 @@ class Plans:
             accuracy_high=self.accuracy.high.tolist(),
             reach=self._reach.tolist(),
             suspended=suspended,
-            item_overhead_ms=self.item_overhead_ms,
+            group_overhead_ms=self.overhead.group_ms,
+            item_overhead_ms=self.overhead.item_ms,
             load_ms=self._load_ms if any(self._load_ms) else (),
         )
 
@@ -163,7 +165,7 @@ class Plans:
             plans: of plans that run the same models, likewise.
         """
         self.accuracy.inherit(before.accuracy, plans)
-        self.item_overhead_ms = before.item_overhead_ms
+        self.overhead = before.overhead
         for model, was in models.items():
             self.models[model].suspension.inherit(before.models[was].suspension)
         for plan, was in plans.items():
@@ -203,18 +205,6 @@ class Plans:
             self._has_drifted = True
             if moved > jump * seen:
                 self._is_stale = True
-
-    @property
-    def group_overhead_ms(self) -> float:
-        """Time that a group of messages takes beside its calls, however few they are."""
-        return GROUP_ITEMS * self.item_overhead_ms
-
-    def observe_overhead(self, n_items: int, elapsed_ms: float) -> None:
-        """Learn the time per message beside the model calls: a mean that forgets, of groups large
-        enough to tell. A group takes as long as `GROUP_ITEMS` messages more: what few messages
-        took together says little of what each of many takes."""
-        per_item_ms = elapsed_ms / (n_items + GROUP_ITEMS)
-        self.item_overhead_ms += (per_item_ms - self.item_overhead_ms) * min(0.1, n_items / 1000.0)
 
     def suspend(self, model: int, at_s: float) -> None:
         """Take the plans of a model out of service for a while."""

@@ -15,9 +15,6 @@ from ounce_edge.recommender.beliefs.view import GRID, View
 
 _Z_99 = 2.3263478740408408
 """Quantile of the normal distribution that leaves 1% above."""
-GROUP_ITEMS = 16
-"""To make and publish the answers of a group takes as long as those of so many messages, and each
-message's own."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,10 @@ class BeliefState:
     """Per plan and step: items that reach it lately, over those that do on validation data."""
     suspended: Sequence[int]
     """Models that are out of the plans."""
+    group_overhead_ms: float
+    """Time of a group of messages beside its model calls, however few they are."""
     item_overhead_ms: float
-    """Time of a message beside the model calls; a group takes `GROUP_ITEMS` of it more."""
+    """Time of each of its messages beside that."""
     load_ms: Sequence[float] = ()
     """Per model: time until it is loaded, 0 where it is; empty where all are."""
 
@@ -103,7 +102,7 @@ class Tables:
         model, expected_ms, most_ms, per_ms = self._arrays
         level, tail, spread = np.array((state.level, state.tail, state.spread))[:, model, None]
         level = level[:, None, :, 0] * np.array(state.reach)[:, None]
-        overhead_ms = (GRID + GROUP_ITEMS) * state.item_overhead_ms
+        overhead_ms = state.group_overhead_ms + GRID * state.item_overhead_ms
         median = (level @ expected_ms)[:, 0]
         p99 = (level @ (most_ms + excess_ms(most_ms, tail, spread)))[:, 0] + overhead_ms
         usual = median + overhead_ms

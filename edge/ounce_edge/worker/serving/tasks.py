@@ -158,7 +158,7 @@ class Tasks:
         """Longest time between two looks for newer requests: of its deadline each waits for at most
         so much, if it is like the latest. A shorter slice than some groups' overhead is spent on
         that."""
-        overhead_ms = max(p.edition.plans.group_overhead_ms for p in self._pipelines.values())
+        overhead_ms = max(p.edition.plans.overhead.group_ms for p in self._pipelines.values())
         share_ms = max(_SLICE_SHARE * self.tightest_ms, _OVERHEADS * overhead_ms)
         return max(self._least_slice_ms, min(share_ms, _LONGEST_SLICE_MS))
 

@@ -47,15 +47,19 @@ def test_loading_takes_its_time_of_what_is_usual_and_of_the_most_and_costs_nothi
         assert now.cost == before.cost
 
 
-def test_what_few_messages_take_together_is_not_what_each_of_many_takes() -> None:
-    # publishing 1 message took 1.7 ms: 1.6 of that are the group's, whatever comes of it
+def test_a_group_takes_its_own_time_and_that_of_its_messages_beside_the_call() -> None:
     both = plans()
-    without = both.view(0.0).calls[LIGHT, 64].usual_ms
-    for _ in range(10_000):
-        both.observe_overhead(1, 1.7)
-    assert both.group_overhead_ms == pytest.approx(1.6, rel=1e-3)
-    overhead_ms = both.view(10.0).calls[LIGHT, 64].usual_ms - without
-    assert overhead_ms == pytest.approx(1.6 + 6.4, rel=1e-3)
+    without = both.view(0.0)
+    for n in (1, 3, 20, 3, 1):
+        both.overhead.observe(n, 4.0 * (0.2 + 0.025 * n), 0.2 + 0.025 * n)  # a busy processor
+    view = both.view(10.0)
+    for plan in (LIGHT, HEAVY, CASCADE):
+        for n in (1, 64):
+            before, now = without.calls[plan, n], view.calls[plan, n]
+            overhead_ms = both.overhead.group_ms + n * both.overhead.item_ms
+            assert now.usual_ms - before.usual_ms == pytest.approx(overhead_ms)
+            assert now.finish_ms - before.finish_ms == pytest.approx(overhead_ms)
+            assert (now.expected_ms, now.cost) == (before.expected_ms, before.cost)
 
 
 def test_what_is_saved_is_held_against_the_most_accurate_single_model() -> None:

@@ -90,10 +90,23 @@ def test_a_poll_is_as_large_as_the_time_of_slices_allows(light: Pipeline) -> Non
 def test_a_slice_is_longer_than_what_groups_take_beside_their_calls(light: Pipeline) -> None:
     serving = serving_of(light, delivery=FakeDelivery())
     usual = serving.room()
-    light.edition.plans.item_overhead_ms = 0.05  # 0.8 ms a group
+    overhead = light.edition.plans.overhead
+    for _ in range(10_000):
+        overhead.observe(1, 0.85, 0.0)  # 0.8 ms of it are the group's
     assert serving.room() == usual
-    light.edition.plans.item_overhead_ms = 0.3125  # 5 ms a group: a slice of 20 instead of 10 ms
-    assert serving.room() == 2 * usual
+    for _ in range(10_000):
+        overhead.observe(1, 5.3125, 0.0)  # 5 ms a group: a slice of 20 instead of 10 ms
+    assert overhead.group_ms == pytest.approx(5.0)
+    assert serving.room() == pytest.approx(2 * usual, abs=1)
+
+
+def test_a_slice_is_no_longer_because_answers_are_dear(light: Pipeline) -> None:
+    serving = serving_of(light, delivery=FakeDelivery())
+    usual = serving.room()
+    for n in (1, 2, 10, 30) * 1000:
+        ms = 1.0 + 1.0 * n  # 1 ms a group, and 1 ms a message
+        light.edition.plans.overhead.observe(n, ms, ms)
+    assert serving.room() == usual
 
 
 def test_a_backlog_that_is_late_is_read_in_large_polls(light: Pipeline) -> None:

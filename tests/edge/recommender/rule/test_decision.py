@@ -10,6 +10,7 @@ from ounce_edge.recommender.rule.decision import LATE_CONSIDERED, MOST_CONSIDERE
 from ounce_edge.recommender.rule.explanation import rejections
 from ounce_schemas.routing import Choice, Fallback, Objective
 
+from tests.support.edge import cascades
 from tests.support.edge.decisions import (
     HEAVY,
     LADDER,
@@ -265,6 +266,18 @@ def test_messages_do_not_go_back_and_forth() -> None:
     plans = crossing((50.0, 5.0, 0.9), (1.0, 1.0, 0.8), (5.0, 0.5, 0.7))
     _, found = choose(plans, [2.5, 4.0, 6.0, 6.5, 7.0, 8.0, 9.0, 11.0] * 4, [0.9] * 32)
     assert len(found) == 32
+
+
+def test_one_message_is_in_time_though_the_answers_of_many_take_long() -> None:
+    made = cascades.plans()
+    for n in (1, 2, 10, 30) * 1000:
+        ms = 1.0 + 1.0 * n  # 1 ms a group, and 1 ms a message
+        made.overhead.observe(n, ms, ms)
+    now = made.view(0.0)
+    in_time = (cascades.LIGHT, Choice.LIGHTEST_FEASIBLE)
+    assert choose(now, [3.0], [0.85])[1] == [in_time]
+    _, found = choose(now, [8.0] * 10, [0.85] * 10)
+    assert 5 <= found.count(in_time) <= 7
 
 
 def test_publishing_takes_time_as_well() -> None:

@@ -218,7 +218,7 @@ def test_what_was_learned_of_a_model_goes_on_and_a_new_one_starts_from_its_card(
     plans.accuracy.observe_labels(0, 10, 190, 50.0)
     plans.accuracy.observe_labels(1, 10, 190, 50.0)
     plans.suspend(0, 51.0)
-    plans.observe_overhead(100, 7.0)
+    plans.overhead.observe(100, 7.0, 5.0)
     plans.view(52.0)
     believed = plans.accuracy.value.tolist()
     assert believed[0] < 0.2
@@ -231,7 +231,7 @@ def test_what_was_learned_of_a_model_goes_on_and_a_new_one_starts_from_its_card(
     assert after.models[0].latency.level == plans.models[0].latency.level > 2.0
     assert after.models[1].latency.level == 1.0
     assert after.models[0].suspension.is_open(51.5)
-    assert after.item_overhead_ms == plans.item_overhead_ms > 0.0
+    assert after.overhead.item_ms == plans.overhead.item_ms > 0.0
     assert after.accuracy.value.tolist() == [believed[0], 0.9]
     after.accuracy.refresh(53.0)
     assert after.accuracy.value[0] == pytest.approx(believed[0], abs=1e-3)
