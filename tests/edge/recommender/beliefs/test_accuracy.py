@@ -121,6 +121,35 @@ def test_labels_that_contradict_replace_the_prior(beliefs: AccuracyBeliefs) -> N
     assert beliefs.value[LIGHT] == pytest.approx(0.9, abs=0.02)
 
 
+@pytest.mark.parametrize(("good", "expected"), [(168, 0.89), (162, 0.81)])
+def test_labels_count_beside_the_prior_until_they_differ_by_three_and_a_half_standard_errors(
+    beliefs: AccuracyBeliefs, good: int, expected: float
+) -> None:
+    # 200 labels against 1,000 answers, of which 0.9 were right: that is a difference of 0.086
+    beliefs.observe_labels(LIGHT, good, 200 - good, 1.0)
+    beliefs.refresh(1.0)
+    assert beliefs.value[LIGHT] == pytest.approx(expected)
+
+
+def test_the_posterior_counts_what_was_right_and_what_was_not(beliefs: AccuracyBeliefs) -> None:
+    assert beliefs.posterior(LIGHT) == pytest.approx((901.0, 101.0))
+    beliefs.observe_labels(LIGHT, 80, 20, 1.0)
+    beliefs.refresh(1.0)
+    assert beliefs.posterior(LIGHT) == pytest.approx((981.0, 121.0))
+
+
+def test_classes_that_are_not_equally_frequent_have_their_shares_found() -> None:
+    # Of the frequent class 0.99 are right, of the other one 0.7. The rows are likeliest where 0.369
+    # come of the frequent one: 0.6 x 0.714 / (0.5 + 0.714 m) = 0.4 x 2.619 / (2.833 - 2.619 m).
+    counted, right = [700, 300], [693, 210]
+    low, high = wilson(0.903, N)
+    beliefs = AccuracyBeliefs([AccuracyPrior(0.903, low, high, N, 0.8, counted, right, right)])
+    likely, unlikely = [0.85, 0.15], [0.15, 0.85]
+    feed(beliefs, 0, np.tile(np.array([likely] * 3 + [unlikely] * 2, np.float32), (200, 1)))
+    beliefs.refresh(1.0)
+    assert beliefs.value[0] == pytest.approx(0.369 * 0.99 + 0.631 * 0.7, abs=0.005)
+
+
 def test_labels_fade_with_time(beliefs: AccuracyBeliefs) -> None:
     beliefs.observe_labels(LIGHT, 120, 80, 1.0)
     beliefs.refresh(1.0 + 20 * LABEL_HALF_LIFE_S)

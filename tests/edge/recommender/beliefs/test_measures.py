@@ -84,7 +84,7 @@ def test_a_class_without_any_item_may_have_any_recall() -> None:
     low, high = BALANCED.interval([0.9, 0.9, 0.0], [10_000, 10_000, 0])
     assert BALANCED.value([0.9, 0.9, 0.0], [10_000, 10_000, 0]) == pytest.approx(0.9)
     assert low == pytest.approx(0.6, abs=0.01)
-    assert high > 0.9
+    assert high == pytest.approx(0.9 * 2 / 3 + 1 / 3, abs=0.01)
 
 
 def prior(strata: Strata, share: float, n: int, classes: tuple[int, ...] = ()) -> AccuracyPrior:
@@ -115,12 +115,23 @@ def test_labels_of_one_class_move_its_share_of_balanced_accuracy_alone() -> None
     assert beliefs.value[0] == pytest.approx((0.9 + 0.3 + 0.9) / 3)
 
 
-def test_agreeing_labels_make_a_promise_surer() -> None:
-    beliefs = AccuracyBeliefs([prior(RECALL, 0.8, 50)], RECALL)
+def test_a_posterior_is_as_sure_as_its_least_known_classes() -> None:
+    beliefs = AccuracyBeliefs([prior(BALANCED, 0.9, 1100, (1000, 50, 50))], BALANCED)
+    n = 3**2 / (1 / 1000 + 1 / 50 + 1 / 50)
+    assert beliefs.posterior(0) == pytest.approx((0.9 * n + 1.0, 0.1 * n + 1.0))
+
+
+def test_classes_none_of_whose_answers_were_right_have_shares_of_none() -> None:
+    assert BALANCED.shares_of(0.0, [10, 10, 10], [0, 0, 0]).tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("strata", [RECALL, F1])
+def test_agreeing_labels_make_a_promise_surer(strata: Strata) -> None:
+    beliefs = AccuracyBeliefs([prior(strata, 0.8, 50)], strata)
     before = beliefs.low[0]
     beliefs.observe_labels(0, 160, 40, 1.0)
     beliefs.refresh(1.0)
-    assert beliefs.value[0] == pytest.approx(0.8)
+    assert beliefs.value[0] == pytest.approx(strata.value([0.8], [250]))
     assert beliefs.low[0] > before + 0.05
 
 

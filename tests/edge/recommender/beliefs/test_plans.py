@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
+from ounce_edge.recommender.beliefs.latency import LatencyBelief
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
-from ounce_edge.recommender.beliefs.suspension import (
-    FIRST_S,
-    FORGIVEN_AFTER_S,
-    LONGEST_S,
-    Suspension,
-)
+from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
+from ounce_edge.recommender.beliefs.suspension import FIRST_S
 from ounce_edge.recommender.beliefs.view import curve_at
 from ounce_edge.recommender.rule.decision import decide
 from ounce_schemas.routing import Fallback, Objective
@@ -121,6 +119,12 @@ def test_cost_is_in_the_unit_of_the_objective(
     assert view.calls[CASCADE, 8].cost == pytest.approx(cascade)
 
 
+def test_a_millisecond_of_a_model_costs_its_joules_its_price_or_itself() -> None:
+    model = Model("m", 1, LatencyBelief([1], [1.0], [1.0]), watts=20.0, price_per_ms=7.0)
+    found = [model.cost_per_ms(o) for o in (Objective.ENERGY, Objective.PRICE, Objective.CPU_TIME)]
+    assert found == [0.02, 7.0, 1.0]
+
+
 def test_a_slow_machine_is_believed_of_models_that_do_not_run() -> None:
     made = plans()
     for i in range(200):
@@ -154,6 +158,19 @@ def test_a_view_is_made_anew_at_once_when_that_matters_to_a_call() -> None:
     for _ in range(3):
         made.observe_reach(CASCADE, [1000, 900])
     assert made.view(0.04).calls[CASCADE, 64].expected_ms > 64 * 0.2 + 30.0
+
+
+def test_on_a_slow_machine_too_a_view_lasts_while_calls_take_a_little_longer() -> None:
+    made = plans()
+    for i in range(40):
+        made.observe_call(0, 10, 4.0, 0.01 * i)
+    view = made.view(0.4)
+    for i in range(9):
+        made.observe_call(0, 10, 4.2, 0.4 + 0.01 * i)
+    assert made.view(0.5) is view
+    for i in range(9):
+        made.observe_call(0, 10, 4.5, 0.5 + 0.01 * i)
+    assert made.view(0.6).calls[LIGHT, 10].expected_ms == pytest.approx(4.5)
 
 
 def test_messages_that_come_alone_see_a_slowdown_within_a_second_and_its_end() -> None:
@@ -213,6 +230,26 @@ def test_a_machine_that_becomes_ten_times_slower_puts_no_model_out_of_order() ->
     assert not made.is_out_of_order(1, 2.1)
 
 
+def test_a_model_that_becomes_slow_while_no_other_runs_is_out_of_order() -> None:
+    made = plans()
+    for i in range(200):
+        made.observe_call(0, 10, 1.0, i * 0.01)
+    for i in range(20):
+        made.observe_call(0, 10, 10.0, 2.0 + i * 0.05)
+    assert not made.is_out_of_order(0, 2.45)
+    assert made.is_out_of_order(0, 2.95)
+
+
+def test_a_model_that_runs_is_believed_what_it_shows_however_slow_the_others_are() -> None:
+    made = Plans([Model(f"m{i}", 1, LatencyBelief([1], [1.0], [1.0])) for i in range(3)],
+                 [Plan("m0", [PlanStep(0)], AccuracyPrior(0.9, 0.88, 0.93, 400))])  # fmt: skip
+    for slowness, begin_s in ((1.0, 0.0), (3.0, 4.0)):
+        for i in range(100):
+            for model in range(3):
+                made.observe_call(model, 1, slowness if model else 1.0, begin_s + 0.02 * i)
+    assert made.view(6.0).calls[0, 1].expected_ms == pytest.approx(1.0)
+
+
 def test_plans_of_a_suspended_model_are_not_chosen_unless_nothing_else_is_left() -> None:
     made = plans()
     made.suspend(0, 10.0)
@@ -220,23 +257,6 @@ def test_plans_of_a_suspended_model_are_not_chosen_unless_nothing_else_is_left()
     made.suspend(1, 10.0)
     assert made.view(10.0).usable == [LIGHT, HEAVY, CASCADE]
     assert made.view(10.0 + 2 * FIRST_S).usable == [LIGHT, HEAVY, CASCADE]
-
-
-def test_a_breaker_opens_for_longer_each_time_and_forgives() -> None:
-    breaker = Suspension()
-    at_s, times = 0.0, []
-    for _ in range(8):
-        breaker.fail(at_s)
-        assert breaker.until_s is not None
-        times.append(breaker.until_s - at_s)
-        at_s = breaker.until_s
-        assert not breaker.is_open(at_s)
-        assert breaker.on_trial
-    assert times == [1, 2, 4, 8, 16, 32, LONGEST_S, LONGEST_S]
-    assert breaker.succeed(at_s)
-    assert not breaker.succeed(at_s)
-    breaker.fail(at_s + FORGIVEN_AFTER_S + 1)
-    assert breaker.until_s == at_s + FORGIVEN_AFTER_S + 1 + FIRST_S
 
 
 @given(
