@@ -141,6 +141,17 @@ def test_what_is_usual_is_no_slowdown(belief: LatencyBelief) -> None:
     assert belief.slowdown == pytest.approx(1.0, rel=0.05)
 
 
+def test_how_much_slower_than_usual_is_told_of_a_call_like_the_latest(
+    belief: LatencyBelief,
+) -> None:
+    assert belief.slower_by_ms == 0.0
+    for i in range(WINDOW_CALLS):
+        belief.observe(10, 5.5, i * 0.01)
+    for i in range(9):
+        belief.observe(100, 101.0, 2.6 + i * 0.01)  # twice as long as the profile says
+    assert belief.slower_by_ms == pytest.approx(50.5, rel=0.05)
+
+
 def test_what_sticks_out_is_known_once_the_calls_on_both_sides_are(belief: LatencyBelief) -> None:
     def see(n_items: int, ms: float) -> None:
         belief.observe(n_items, ms, 0.1)
