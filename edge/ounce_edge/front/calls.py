@@ -37,6 +37,19 @@ class Reads(Protocol):
         """Why a task can't be asked; None where it can."""
 
 
+class Serves(Protocol):
+    """As `Workers`."""
+
+    def admit(self, task: str) -> None:
+        """Let a call through that may be answered."""
+
+    def note_answer(self, task: str) -> None:
+        """A worker has answered a request."""
+
+    def trouble(self, task: str) -> str | None:
+        """Why nobody seems to serve a task; None where somebody may."""
+
+
 class Calls:
     """Calls of the front, on the event loop.
 
@@ -44,6 +57,7 @@ class Calls:
         settings: limits.
         sender: sends requests.
         reader: whether answers would be seen.
+        workers: whether somebody serves.
         waiting: who waits.
         body_s: so long a caller may take to send its body.
     """
@@ -53,11 +67,13 @@ class Calls:
         settings: HttpSettings,
         sender: Sends,
         reader: Reads,
+        workers: Serves,
         waiting: Waiting,
         body_s: float = _BODY_S,
     ) -> None:
         self._settings = settings
         self._sender, self._reader, self._waiting = sender, reader, waiting
+        self._workers = workers
         self._body_s = body_s
         self.n_open = 0
         """Calls that are not answered yet."""
@@ -76,13 +92,14 @@ class Calls:
         """
         if trouble := self._reader.trouble(task):
             raise NotAnsweredError(503, trouble)
+        self._workers.admit(task)
         with self._holding() as held:
             body = await self._body(call, held)
             with self._waiting.wait() as ticket:
                 record = self._record(task, call, body, ticket.reply)
                 sent = self._sender.send(record)
                 sent.add_done_callback(partial(_hand_on, ticket))
-                return await self._answer(record, sent, ticket)
+                return await self._answer(task, record, sent, ticket)
 
     async def leave(self, task: str, call: web.Request) -> str:
         """Send a request whose answer nobody waits for, once Kafka has it.
@@ -100,7 +117,7 @@ class Calls:
         return named or "-".join(map(str, place))
 
     async def _answer(
-        self, record: KafkaRecord, sent: "asyncio.Future[Place]", ticket: Ticket
+        self, task: str, record: KafkaRecord, sent: "asyncio.Future[Place]", ticket: Ticket
     ) -> Reply:
         limit_s = deadline_ms(record) / 1e3 + self._settings.grace_s
         try:
@@ -111,11 +128,11 @@ class Calls:
                 raise NotAnsweredError(
                     503, f"Kafka has not confirmed the request within {limit_s:g} s"
                 ) from None
+            why = self._workers.trouble(task) or "is a worker of the task running?"
             raise NotAnsweredError(
-                504,
-                f"no answer within {limit_s:g} s, the deadline and --grace-s; is a worker of the "
-                "task running?",
+                504, f"no answer within {limit_s:g} s, the deadline and --grace-s; {why}"
             ) from None
+        self._workers.note_answer(task)
         return read_reply(came.body, came.headers)
 
     def _record(self, task: str, call: web.Request, body: bytes, reply: bytes) -> KafkaRecord:

@@ -34,7 +34,7 @@ class Readiness(Protocol):
         """Whether each answer is the last one of its connection."""
 
     def ready(self) -> tuple[bool, str]:
-        """Whether requests are served, and a line that says why not."""
+        """Whether requests go and answers come, and a line that says why not."""
 
     def trouble_of(self, task: str) -> str | None:
         """Why requests of a task are not served now; None where they are."""
@@ -145,13 +145,14 @@ class Pages:
         is_ready, why = self._readiness.ready()
         if not is_ready:
             raise NotAnsweredError(503, why)
+        for task in self._settings.task:
+            self._check_ready(task)
         return json_response({"live": True, "ready": True})
 
     async def _model_ready(self, call: web.Request) -> web.Response:
         task = call.match_info["task"]
         self._check(task)
-        if why := self._readiness.trouble_of(task):
-            raise NotAnsweredError(503, why)
+        self._check_ready(task)
         return json_response({"name": task, "ready": True})
 
     async def _model(self, call: web.Request) -> web.Response:
@@ -166,6 +167,10 @@ class Pages:
     async def _version(self, call: web.Request) -> web.Response:
         self._check(call.match_info["task"])
         raise NotAnsweredError(404, _NO_VERSIONS)
+
+    def _check_ready(self, task: str) -> None:
+        if why := self._readiness.trouble_of(task):
+            raise NotAnsweredError(503, why)
 
     def _check(self, task: str) -> None:
         tasks = self._settings.task

@@ -15,6 +15,7 @@ from ounce_edge.front.settings import HttpSettings
 from ounce_edge.front.statuses import NotAnsweredError
 from ounce_edge.front.tokens import Tokens
 from ounce_edge.front.waiting import Came, Waiting
+from ounce_edge.front.workers import Workers
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_schemas.request import HEADER_REPLY
 from prometheus_client import CollectorRegistry
@@ -35,6 +36,11 @@ class StandIn:
         self.settings = HttpSettings(task=("digits",), kafka="nowhere:1", **settings)
         self.tokens = Tokens(tokens)
         self.n_unclaimed = 0
+        self.at_s = 0.0
+        self.workers = Workers(
+            self.settings.task, "ounce", self.settings.grace_s, lambda: self.at_s
+        )
+        self.workers.note_group(None)
         self.waiting = Waiting(self.settings.max_waiting, self.leave)
         self.sent: list[KafkaRecord] = []
         self.registry = CollectorRegistry()
@@ -48,7 +54,7 @@ class StandIn:
         return self.why is None, self.why or "ready"
 
     def trouble_of(self, task: str) -> str | None:
-        return self.why
+        return self.why or self.workers.trouble(task)
 
     def trouble(self, task: str) -> str | None:
         return self.why
@@ -89,7 +95,7 @@ def serve(
 ) -> None:
     async def run() -> None:
         stand = StandIn(tokens, **settings)
-        calls = Calls(stand.settings, stand, stand, stand.waiting, body_s)
+        calls = Calls(stand.settings, stand, stand, stand.workers, stand.waiting, body_s)
         metrics = FrontInstruments(stand.registry)
         app = Pages(stand.settings, calls, stand, stand.tokens, metrics).make_app()
         async with TestClient(TestServer(app), timeout=ClientTimeout(60)) as client:
