@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from ounce_schemas.request import HEADER_ID
 
-from ounce_edge.front.asking import check_encoding, deadline_ms, make_record
+from ounce_edge.front.asking import deadline_ms, make_record
 from ounce_edge.front.replying import Reply, read_reply
 from ounce_edge.front.sending import Place
 from ounce_edge.front.settings import HttpSettings
 from ounce_edge.front.statuses import NotAnsweredError
+from ounce_edge.front.unpacking import Unpacker
 from ounce_edge.front.waiting import NOBODY, Ticket, Waiting
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.wire.requests.sent_ids import sent_id
@@ -145,14 +146,16 @@ class Calls:
     async def _body(self, call: web.Request, held: "_Held") -> bytes:
         """The body of a call. What it takes counts as it comes: who only says that it will be
         large, and sends nothing, takes no room from others."""
-        check_encoding(call.headers)
+        unpacker = Unpacker(call.headers.get("content-encoding", ""))
         most = self._settings.max_message_bytes
         if call.content_length is not None and call.content_length > most:
             raise self._too_large(f"body of {call.content_length} bytes")
         pieces: list[bytes] = []
+        await _go_on(call)
         try:
             async with asyncio.timeout(self._body_s):
-                async for piece in call.content.iter_any():
+                async for packed in call.content.iter_any():
+                    piece = unpacker.feed(packed, most + 1 - held.n_bytes)
                     pieces.append(piece)
                     held.n_bytes += len(piece)
                     self._held_bytes += len(piece)
@@ -164,6 +167,7 @@ class Calls:
         except TimeoutError:
             text = f"the body did not come within {self._body_s:g} s"
             raise NotAnsweredError(408, text) from None
+        unpacker.finish()
         return b"".join(pieces)
 
     @contextmanager
@@ -187,6 +191,13 @@ class _Held:
     """What a call holds."""
 
     n_bytes: int = 0
+
+
+async def _go_on(call: web.Request) -> None:
+    """Tell a caller who asks first (`Expect: 100-continue`) that its body is wanted."""
+    if call.version >= HttpVersion11 and call.headers.get("expect"):
+        await call.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        call.writer.output_size = 0  # of the answer nothing is written yet
 
 
 def _hand_on(ticket: Ticket, sent: "asyncio.Future[Place]") -> None:

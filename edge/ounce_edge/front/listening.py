@@ -135,7 +135,12 @@ class Door:
         if is_full:
             return _Closed()
         loop = asyncio.get_running_loop()
-        return _Connection(self._server, loop=loop, keepalive_timeout=self._idle_s)
+        return _Connection(
+            self._server,
+            loop=loop,
+            keepalive_timeout=self._idle_s,
+            auto_decompress=False,  # it takes what is cut off for whole
+        )
 
 
 class _Connection(web.RequestHandler):

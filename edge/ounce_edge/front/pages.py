@@ -21,6 +21,7 @@ from ounce_edge.front.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _GONE = 499
 """As nginx calls it: the caller went away."""
 _NO_VERSIONS = "Ounce chooses the model of each request: leave /versions/... out of the path"
@@ -66,23 +67,22 @@ class Pages:
         """The application, for aiohttp's server."""
         app = web.Application(middlewares=[self._guard])
         model = "/v2/models/{task}"
-        app.add_routes(
-            [
-                web.post(f"{model}/infer", self._infer),
-                web.get("/v2", self._server),
-                web.get("/v2/health/live", self._live),
-                web.get("/v2/health/ready", self._ready),
-                web.get(model, self._model),
-                web.get(f"{model}/ready", self._model_ready),
-                web.route("*", model + "/versions/{rest:.*}", self._version),
-            ]
-        )
+        pages: list[tuple[str, str, _Handler]] = [
+            ("POST", f"{model}/infer", self._infer),
+            ("GET", "/v2", self._server),
+            ("GET", "/v2/health/live", self._live),
+            ("GET", "/v2/health/ready", self._ready),
+            ("GET", model, self._model),
+            ("GET", f"{model}/ready", self._model_ready),
+            ("*", model + "/versions/{rest:.*}", self._version),
+        ]
+        for method, path, handler in pages:
+            for one in ("GET", "HEAD") if method == "GET" else (method,):
+                app.router.add_route(one, path, handler, expect_handler=_say_nothing)
         return app
 
     @web.middleware
-    async def _guard(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Whatever is wrong is told as the protocol has it; of calls to infer it is counted."""
         since_s, status = time.monotonic(), _GONE
         try:
@@ -102,13 +102,14 @@ class Pages:
         if status == 200:
             self._metrics.answering.labels(known).observe(took_s)
 
-    async def _told(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def _told(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
             is_probe = request.path.startswith("/v2/health/")
             if not is_probe and not self._tokens.permit(request.headers.get("authorization", "")):
                 raise NotAnsweredError(401, "bring a token: `Authorization: Bearer TOKEN`")
+            expected = request.headers.get("expect", "100-continue")
+            if expected.lower() != "100-continue":
+                raise NotAnsweredError(417, f"Expect {expected[:40]!r} can't be met: leave it out")
             return await handler(request)
         except NotAnsweredError as e:
             return refusal(e)
@@ -177,3 +178,7 @@ class Pages:
         if task not in tasks:
             text = f"no task {task[:80]!r} is served here; there are {', '.join(tasks)}"
             raise NotAnsweredError(404, text)
+
+
+async def _say_nothing(call: web.Request) -> None:
+    """To `Expect`: whether a body is wanted is known where it is read."""

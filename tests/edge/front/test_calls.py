@@ -109,6 +109,28 @@ def test_a_body_that_swells_is_too_large() -> None:
     serve(test)
 
 
+def test_a_body_that_is_cut_off_is_not_taken_for_whole() -> None:
+    async def test(stand: StandIn, client: Client) -> None:
+        whole = gzip.compress(b"1,2\n3,4\n")
+        for n in range(1, len(whole)):
+            headers = {"Content-Encoding": "gzip"}
+            assert (await told(client, data=whole[:n], headers=headers))[0] == 400
+        assert (stand.sent, stand.count(400)) == ([], len(whole) - 1)
+
+    serve(test)
+
+
+def test_an_expectation_is_met_or_told() -> None:
+    async def test(stand: StandIn, client: Client) -> None:
+        for path, method in ((INFER, "POST"), ("/v2", "GET")):
+            status, said = await told(client, path, method=method, headers={"Expect": "tea"})
+            assert (status, said["error"]) == (417, "Expect 'tea' can't be met: leave it out")
+        assert (stand.sent, stand.count(417)) == ([], 1)
+        assert await told(client, data=b"12", expect100=True) == (200, {"echo": 2})
+
+    serve(test)
+
+
 @pytest.mark.parametrize("encoding", ["compress", "gzip, gzip", "\xff"])
 def test_a_body_that_stays_packed_is_refused(encoding: str) -> None:
     async def test(stand: StandIn, client: Client) -> None:

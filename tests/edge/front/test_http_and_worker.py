@@ -1,5 +1,6 @@
 """Callers of HTTP, a real front, a real Kafka and a real worker: from a call to its answer."""
 
+import gzip
 import json
 import signal
 from collections.abc import Iterator
@@ -69,10 +70,12 @@ def test_answers_are_those_that_come_by_kafka(
             told = [*pool.map(ask, range(N))]
         refused = front.ask(b'{"data": [0.0')
         assert (refused.status, refused.body["reason"]) == (400, "malformed-json")
+        packed = {**TIMELESS, "Content-Encoding": "gzip", "Prefer": "respond-async", "ce-id": "p"}
+        assert front.ask(gzip.compress(items[0]), packed).status == 202
         later = front.ask(items[0], {"Prefer": "respond-async", "ce-id": "later"})
         assert (later.status, later.body) == (202, {"id": "later"})
-        device.read(2 * N + 2)
-        assert "later" in [answer.id for answer in device.answers()]
+        device.read(2 * N + 3)
+        assert {"later", "p"} < {answer.id for answer in device.answers()}
     by_kafka = {}
     for message in device.predictions:
         answer = json.loads(message.value() or b"")
@@ -136,6 +139,8 @@ def test_a_body_can_not_say_that_others_hear_its_answer(
     kind = {"content-type": "application/cloudevents+json"}
     options = [f"--group={consumer_group}"]
     with Worker(kafka, digits_models, tmp_path / "worker.log", options):
+        packed = {**TIMELESS, "Content-Encoding": "gzip", "Prefer": "respond-async", "ce-id": "p"}
+        assert front.ask(gzip.compress(items[0]), packed).status == 202
         later = front.ask(json.dumps(forged).encode(), {**kind, "Prefer": "respond-async"})
         assert (later.status, later.body) == (202, {"id": "forged"})
         device.read(1)

@@ -98,7 +98,9 @@ def serve(
         calls = Calls(stand.settings, stand, stand, stand.workers, stand.waiting, body_s)
         metrics = FrontInstruments(stand.registry)
         app = Pages(stand.settings, calls, stand, stand.tokens, metrics).make_app()
-        async with TestClient(TestServer(app), timeout=ClientTimeout(60)) as client:
+        server = TestServer(app)
+        await server.start_server(auto_decompress=False)  # as `Door` has it
+        async with TestClient(server, timeout=ClientTimeout(60)) as client:
             await test(stand, client)
 
     asyncio.run(run())
