@@ -65,7 +65,7 @@ check: $(READY) ## Check format, lint, types, imports, generated contracts, comp
 	$(BIN)/python -m benchmarks.tables --check
 	$(MKDOCS) build --strict
 
-docs: $(READY) ## Serve the pages on http://127.0.0.1:8000, and again after each change
+docs: $(READY) ## Serve the pages on http://127.0.0.1:8010, and again after each change
 	$(BIN)/python -m benchmarks.tables
 	$(MKDOCS) serve
 
