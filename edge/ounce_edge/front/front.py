@@ -16,7 +16,14 @@ from ounce_edge.broker.group_question import GroupQuestion
 from ounce_edge.front.answer_reading import AnswerReader
 from ounce_edge.front.calls import Calls
 from ounce_edge.front.instruments import FrontInstruments
-from ounce_edge.front.listening import BACKLOG, Door, Tls, allow_connections, open_socket
+from ounce_edge.front.listening import (
+    BACKLOG,
+    HANDSHAKE_S,
+    Door,
+    Tls,
+    allow_connections,
+    open_socket,
+)
 from ounce_edge.front.pages import Pages
 from ounce_edge.front.sending import Sender
 from ounce_edge.front.settings import HttpSettings
@@ -30,7 +37,6 @@ logger = logging.getLogger(__name__)
 _STALLED_S = 30.0
 _AGAIN_S = 5.0
 """From one look at files that may have been replaced to the next."""
-_HANDSHAKE_S = 10.0
 _IDLE_S = 75.0
 """So long a connection may say nothing, or take over the head of a request."""
 _FAREWELL_S = 2.0
@@ -164,7 +170,7 @@ class Front:
             Door(runner.server, most, _IDLE_S),
             sock=listening,
             ssl=self._tls.context,
-            ssl_handshake_timeout=None if self._tls.context is None else _HANDSHAKE_S,
+            ssl_handshake_timeout=None if self._tls.context is None else HANDSHAKE_S,
             backlog=BACKLOG,
         )
         self._tell(listening.getsockname()[1], metrics_port)
