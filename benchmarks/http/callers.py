@@ -42,7 +42,7 @@ def by_kafka(servers: str, bodies: Sequence[bytes], at_once: int, seconds: float
         for end in ends:
             end.offset = consumer.get_watermark_offsets(end, _WAIT_S)[1]
         consumer.assign(ends)
-        sent_s: dict[bytes, float] = {}
+        sent_s: dict[str | bytes, float] = {}
         numbers, latencies_s = count(), list[float]()
 
         def send() -> None:
