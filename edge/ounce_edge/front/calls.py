@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from ounce_edge.front.sending import Place
 from ounce_edge.front.settings import HttpSettings
 from ounce_edge.front.statuses import NotAnsweredError
 from ounce_edge.front.unpacking import Unpacker
-from ounce_edge.front.waiting import NOBODY, Ticket, Waiting
+from ounce_edge.front.waiting import NOBODY, Came, Ticket, Waiting
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.wire.requests.sent_ids import sent_id
 
@@ -41,11 +41,11 @@ class Reads(Protocol):
 class Serves(Protocol):
     """As `Workers`."""
 
-    def admit(self, task: str) -> None:
-        """Let a call through that may be answered."""
+    def admit(self, task: str) -> float:
+        """Let a call through that may be answered; when."""
 
-    def note_answer(self, task: str) -> None:
-        """A worker has answered a request."""
+    def note_answer(self, task: str, admitted_s: float) -> None:
+        """A worker has answered a call."""
 
     def trouble(self, task: str) -> str | None:
         """Why nobody seems to serve a task; None where somebody may."""
@@ -81,26 +81,31 @@ class Calls:
         self._held_bytes = 0
         self._most_bytes = round(settings.max_waiting_mb * 1e6)
 
-    async def ask(self, task: str, call: web.Request) -> Reply:
+    async def ask(
+        self, task: str, call: web.Request, more: Sequence[tuple[str, str]] = ()
+    ) -> Reply:
         """Send a request, and wait for its answer.
 
         Args:
             task: that is asked.
             call: as it came.
+            more: headers that count instead of those of the call.
 
         Raises:
             NotAnsweredError: there is no answer.
         """
         if trouble := self._reader.trouble(task):
             raise NotAnsweredError(503, trouble)
-        self._workers.admit(task)
+        admitted_s = self._workers.admit(task)
         with self._holding() as held:
             body = await self._body(call, held)
             with self._waiting.wait() as ticket:
-                record = self._record(task, call, body, ticket.reply)
+                record = self._record(task, call, body, ticket.reply, more)
                 sent = self._sender.send(record)
                 sent.add_done_callback(partial(_hand_on, ticket))
-                return await self._answer(task, record, sent, ticket)
+                came = await self._answer(task, record, sent, ticket)
+        self._workers.note_answer(task, admitted_s)
+        return read_reply(came.body, came.headers)
 
     async def leave(self, task: str, call: web.Request) -> str:
         """Send a request whose answer nobody waits for, once Kafka has it.
@@ -119,11 +124,11 @@ class Calls:
 
     async def _answer(
         self, task: str, record: KafkaRecord, sent: "asyncio.Future[Place]", ticket: Ticket
-    ) -> Reply:
+    ) -> Came:
         limit_s = deadline_ms(record) / 1e3 + self._settings.grace_s
         try:
             async with asyncio.timeout(limit_s):
-                came = await ticket.answer
+                return await ticket.answer
         except TimeoutError:
             if not sent.done():
                 raise NotAnsweredError(
@@ -133,12 +138,18 @@ class Calls:
             raise NotAnsweredError(
                 504, f"no answer within {limit_s:g} s, the deadline and --grace-s; {why}"
             ) from None
-        self._workers.note_answer(task)
-        return read_reply(came.body, came.headers)
 
-    def _record(self, task: str, call: web.Request, body: bytes, reply: bytes) -> KafkaRecord:
+    def _record(
+        self,
+        task: str,
+        call: web.Request,
+        body: bytes,
+        reply: bytes,
+        more: Sequence[tuple[str, str]] = (),
+    ) -> KafkaRecord:
         now_ms = round(time.time() * 1e3)
-        record = make_record(task, body, call.headers.items(), call.remote or "", reply, now_ms)
+        headers = [*call.headers.items(), *more]
+        record = make_record(task, body, headers, call.remote or "", reply, now_ms)
         if record.size_bytes > self._settings.max_message_bytes:
             raise self._too_large(f"body of {len(body)} bytes with its headers")
         return record

@@ -14,6 +14,7 @@ from ounce_edge.front.asking import wants_no_answer
 from ounce_edge.front.calls import Calls
 from ounce_edge.front.instruments import FrontInstruments
 from ounce_edge.front.metadata import describe
+from ounce_edge.front.protocol_v1 import ASKED_FORM, as_v1
 from ounce_edge.front.responses import HEADER_SERVER, SERVER_NAME, json_response, refusal
 from ounce_edge.front.settings import HttpSettings
 from ounce_edge.front.statuses import NotAnsweredError
@@ -69,6 +70,9 @@ class Pages:
         model = "/v2/models/{task}"
         pages: list[tuple[str, str, _Handler]] = [
             ("POST", f"{model}/infer", self._infer),
+            ("POST", "/v1/models/{task:[^/:]+}:predict", self._predict),
+            ("GET", "/v1/models", self._models),
+            ("GET", "/v1/models/{task:[^/:]+}", self._model_ready),
             ("GET", "/v2", self._server),
             ("GET", "/v2/health/live", self._live),
             ("GET", "/v2/health/ready", self._ready),
@@ -89,7 +93,7 @@ class Pages:
             response = await self._told(request, handler)
             status = response.status
         finally:
-            if request.match_info.handler == self._infer:
+            if request.match_info.handler in (self._infer, self._predict):
                 self._count(request.match_info["task"], status, time.monotonic() - since_s)
         response.headers[HEADER_SERVER] = SERVER_NAME
         if self._readiness.is_stopping:
@@ -135,6 +139,15 @@ class Pages:
             return response
         reply = await self._calls.ask(task, call)
         return web.Response(body=reply.body, headers=reply.headers)
+
+    async def _predict(self, call: web.Request) -> web.StreamResponse:
+        task = call.match_info["task"]
+        self._check(task)
+        reply = as_v1(await self._calls.ask(task, call, [ASKED_FORM]))
+        return web.Response(body=reply.body, headers=reply.headers)
+
+    async def _models(self, call: web.Request) -> web.Response:
+        return json_response({"models": list(self._settings.task)})
 
     async def _server(self, call: web.Request) -> web.Response:
         return json_response({"name": "ounce", "version": __version__, "extensions": []})

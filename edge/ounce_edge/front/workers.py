@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 _EVERY_S = 30.0
 """From one look at the group to the next: to ask takes a process."""
 _SOON_S = 5.0
-"""The same while somebody waits, or nobody serves a task."""
+"""The same while no answers come to those who wait, or nobody serves a task."""
 _TURN_S = 1.0
 _TRY_S = 60.0
 """One call of so long is sent all the same: workers may be of another group."""
@@ -43,7 +43,7 @@ class _Seen:
     absent_since_s: float | None = None
     """Since when the group has no worker that reads its requests."""
     answered_s: float = float("-inf")
-    """When an answer came last."""
+    """When the last call came that got an answer."""
     tried_s: float = float("-inf")
     """When a call was let through although nobody seemed to serve."""
 
@@ -74,9 +74,15 @@ class Workers:
         self._seen = {task: _Seen() for task in tasks}
         self._is_asked = self._is_denied = False
 
-    def note_answer(self, task: str) -> None:
-        """A worker has answered a request."""
-        self._seen[task].answered_s = self._clock()
+    def note_answer(self, task: str, admitted_s: float) -> None:
+        """A worker has answered a call.
+
+        Args:
+            task: that was asked.
+            admitted_s: as `admit` said: what was sent before the group was left proves nothing.
+        """
+        seen = self._seen[task]
+        seen.answered_s = max(seen.answered_s, admitted_s)
 
     def note_group(self, told: GroupAnswer | None) -> None:
         """Take what Kafka says of the group.
@@ -109,26 +115,29 @@ class Workers:
             return "Kafka has not been asked yet whether a worker serves it"
         return self._absence(task) if self._seen[task].is_absent else None
 
-    def admit(self, task: str) -> None:
+    def admit(self, task: str) -> float:
         """Let a call through that may be answered.
+
+        Returns:
+            When, on the clock.
 
         Raises:
             NotAnsweredError: nobody has served the task for longer than a start may take.
         """
         seen, now_s = self._seen[task], self._clock()
         since_s = seen.absent_since_s if seen.is_absent else None
-        if since_s is None or now_s - since_s < self._grace_s:
-            return
-        if now_s - seen.tried_s < _TRY_S:
-            raise NotAnsweredError(503, self._absence(task))
-        seen.tried_s = now_s
+        if since_s is not None and now_s - since_s >= self._grace_s:
+            if now_s - seen.tried_s < _TRY_S:
+                raise NotAnsweredError(503, self._absence(task))
+            seen.tried_s = now_s
+        return now_s
 
-    async def watch(self, question: Question, is_hurried: Callable[[], bool]) -> None:
+    async def watch(self, question: Question, is_waiting: Callable[[], bool]) -> None:
         """Look at the group now and then, for ever.
 
         Args:
             question: asks Kafka.
-            is_hurried: whether somebody waits for an answer.
+            is_waiting: whether somebody waits for an answer.
         """
         while True:
             try:
@@ -137,12 +146,20 @@ class Workers:
                 logger.exception("can't look at the group, trying again")
                 self.note_group(None)
             looked_s = self._clock()
-            while self._clock() - looked_s < self._pause_s(is_hurried()):
+            while self._clock() - looked_s < self.pause_s(looked_s, is_waiting()):
                 await asyncio.sleep(_TURN_S)
 
-    def _pause_s(self, is_hurried: bool) -> float:
-        is_any_absent = any(seen.is_absent for seen in self._seen.values())
-        return _SOON_S if is_hurried or is_any_absent else _EVERY_S
+    def pause_s(self, looked_s: float, is_waiting: bool) -> float:
+        """From a look to the next. Where answers come, they tell enough: a look takes a process.
+
+        Args:
+            looked_s: when it was, on the clock.
+            is_waiting: whether somebody waits for an answer.
+        """
+        all_seen = self._seen.values()
+        is_silent = is_waiting and all(seen.answered_s < looked_s for seen in all_seen)
+        is_any_absent = any(seen.is_absent for seen in all_seen)
+        return _SOON_S if is_silent or is_any_absent else _EVERY_S
 
     def _absence(self, task: str) -> str:
         topic = requests_topic(task)

@@ -83,13 +83,15 @@ def test_a_task_that_nobody_serves_is_refused_once_a_start_would_be_over(
 def test_workers_of_another_group_are_found_by_their_answers(
     workers: Workers, clock: Clock
 ) -> None:
-    workers.note_answer("digits")  # who gave it has left the group since
+    before_s = workers.admit("digits")
     workers.note_group(NOBODY)
+    workers.note_answer("digits", before_s)  # who gave it has left the group since
     clock.at_s += 59
     assert refuses(workers)
     clock.at_s += 1
-    assert [refuses(workers) for _ in range(3)] == [False, True, True]
-    workers.note_answer("digits")
+    tried_s = workers.admit("digits")
+    assert refuses(workers)
+    workers.note_answer("digits", tried_s)
     for _ in range(3):
         clock.at_s += 1000
         workers.note_group(NOBODY)
@@ -106,6 +108,23 @@ def test_that_kafka_does_not_tell_is_told_once(
     for _ in range(2):
         workers.note_group(DENIED)
     assert caplog.text.count("does not let this user describe the group ounce") == 1
+
+
+def test_it_is_looked_more_often_where_somebody_may_be_missing(
+    workers: Workers, clock: Clock
+) -> None:
+    looked_s = clock.at_s
+    often, seldom = 5.0, 30.0
+    for said in (READ, SHARING, None):
+        workers.note_group(said)
+        assert workers.pause_s(looked_s, is_waiting=False) == seldom
+        assert workers.pause_s(looked_s, is_waiting=True) == often
+    workers.note_group(NOBODY)
+    assert workers.pause_s(looked_s, is_waiting=False) == often
+    clock.at_s += 1
+    workers.note_answer("digits", workers.admit("digits"))
+    assert workers.pause_s(looked_s, is_waiting=True) == seldom
+    assert workers.pause_s(clock.at_s + 1, is_waiting=True) == often
 
 
 class Question:

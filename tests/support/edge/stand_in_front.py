@@ -17,11 +17,16 @@ from ounce_edge.front.tokens import Tokens
 from ounce_edge.front.waiting import Came, Waiting
 from ounce_edge.front.workers import Workers
 from ounce_edge.gateway.arrivals import KafkaRecord
-from ounce_schemas.request import HEADER_REPLY
+from ounce_schemas.request import HEADER_ANSWER, HEADER_REPLY
 from prometheus_client import CollectorRegistry
 
 Client = TestClient[Any, Any]
 INFER = "/v2/models/digits/infer"
+ECHO = b'{"echo":%d}'
+V2 = b"""{"model_name": "mlp", "id": "7", "parameters": {"deadline_met": true}, "outputs": [
+ {"name": "label", "shape": [2], "datatype": "BYTES", "data": ["4", "9"]},
+ {"name": "confidence", "shape": [2], "datatype": "FP32", "data": [0.9, 0.8]}]}"""
+"""The answer of a worker to a call that asks for a form."""
 
 
 class StandIn:
@@ -76,7 +81,7 @@ class StandIn:
     def answer(self, record: KafkaRecord) -> None:
         number = self.waiting.mark.read(dict(record.headers).get(HEADER_REPLY) or b"")
         if number is not None:
-            body = b'{"echo":%d}' % len(record.value or b"")
+            body = V2 if HEADER_ANSWER in dict(record.headers) else ECHO % len(record.value or b"")
             self.waiting.finish([Came(number, body, [])])
 
     def leave(self) -> None:
