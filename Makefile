@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-gpu check docs bench bench-routing bench-delivery bench-peers \
-  bench-tables bench-advisor bench-kinds bench-precisions bench-gpu bench-gpu-kinds bench-gateway ladders \
-  fuzz fuzz-models chaos flood soak clean
+  bench-tables bench-advisor bench-kinds bench-precisions bench-gpu bench-gpu-kinds bench-gateway \
+  bench-http ladders fuzz fuzz-models chaos flood soak clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -65,7 +65,7 @@ check: $(READY) ## Check format, lint, types, imports, generated contracts, comp
 	$(BIN)/python -m benchmarks.tables --check
 	$(MKDOCS) build --strict
 
-docs: $(READY) ## Serve the pages on http://127.0.0.1:8000, and again after each change
+docs: $(READY) ## Serve the pages on http://127.0.0.1:8010, and again after each change
 	$(BIN)/python -m benchmarks.tables
 	$(MKDOCS) serve
 
@@ -144,6 +144,10 @@ bench-gpu: $(READY) ## Measure TensorRT and CUDA beside the CPU; needs an NVIDIA
 
 bench-gateway: $(READY) ## Ten thousand MQTT devices, an outage, a backlog; SHORT=1: smaller
 	$(BIN)/python -m benchmarks.gateway $(if $(SHORT),--outage-s 15 --backlog 20000 --seconds 10) $(PUBLISHED)
+
+bench-http: $(READY) ## Calls over HTTP beside requests by Kafka, of one worker, on a real Kafka
+	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
+	$(BIN)/python -m benchmarks.http $(PUBLISHED)
 
 ladders: $(READY) ## Train both ladders anew and write what their cards promise for the pages
 	$(BIN)/ounce train digits

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ounce_edge.front.settings import HttpSettings
+
 from tests.docs.pages import DOCS, ROOT
 
 
@@ -34,3 +36,14 @@ def test_a_page_loads_nothing_from_elsewhere_and_a_broken_link_fails(tmp_path: P
         loaded = re.findall(r"<(?:script|img|iframe)[^>]* src=\"([^\"]+)\"", html)
         loaded += re.findall(r"<link[^>]* href=\"([^\"]+)\"", html)
         assert [url for url in loaded if "//" in url] == [], written
+
+
+def test_pages_are_served_where_alerts_look_for_them_and_not_where_a_front_listens() -> None:
+    (address,) = re.findall(r"^dev_addr: 127\.0\.0\.1:(\d+)", _text(ROOT / "mkdocs.yml"), re.M)
+    ours = ROOT / "services" / "ounce_services" / "monitoring" / "objectives.yaml"
+    assert f"runbooks: http://localhost:{address}/runbooks.html" in _text(ours)
+    assert HttpSettings.model_fields["port"].default != int(address)
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")

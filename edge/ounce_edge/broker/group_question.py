@@ -8,16 +8,17 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from ounce_schemas.embedded_cluster import is_embedded
 from ounce_schemas.topics import EVENTS_TOPIC
 
-from ounce_edge.broker.strangers import Stranger, strangers_of
+from ounce_edge.broker.strangers import Stranger, strangers_of, topics_of_workers
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +31,12 @@ _ENDS_WITHIN_S = 20.0
 class GroupAnswer:
     """What Kafka says of a group."""
 
-    strangers: Collection[Stranger] | None
+    strangers: tuple[Stranger, ...] | None
     """Members that are no workers; None where Kafka can't tell now."""
     may_read: bool
     """Whether this user may be a member; so, too, where Kafka does not tell."""
+    topics: frozenset[str] | None = None
+    """Of which workers have partitions; None where Kafka can't tell now."""
 
 
 class GroupQuestion:
@@ -60,28 +63,17 @@ class GroupQuestion:
                 check=True,
                 timeout=_ENDS_WITHIN_S,
             )
-            told = json.loads(done.stdout)
+            return msgspec.json.decode(done.stdout, type=GroupAnswer | None)
         except (OSError, subprocess.SubprocessError, ValueError) as e:
             logger.debug("nothing is known of group %s: %s", self._group, e)
             return None
-        return told and _read(*told)
-
-
-def _read(
-    strangers: list[tuple[str, str, list[tuple[str, int]]]] | None, may_read: bool
-) -> GroupAnswer:
-    """What `_main` wrote; JSON has lists for tuples."""
-    if strangers is None:
-        return GroupAnswer(None, may_read)
-    found = [Stranger(name, host, tuple((t, n) for t, n in at)) for name, host, at in strangers]
-    return GroupAnswer(found, may_read)
 
 
 def _answer(kafka: dict[str, Any], group: str) -> GroupAnswer | None:
     client = AdminClient({**kafka, "log_level": 0})
     try:
         if is_embedded(client.list_topics(EVENTS_TOPIC, timeout=_TIMEOUT_S).cluster_id):
-            return GroupAnswer([], True)  # it does not answer what it is asked of groups
+            return GroupAnswer((), True)  # it does not answer what it is asked of groups
         asked = client.describe_consumer_groups(
             [group], include_authorized_operations=True, request_timeout=_TIMEOUT_S
         )
@@ -92,19 +84,13 @@ def _answer(kafka: dict[str, Any], group: str) -> GroupAnswer | None:
     except TimeoutError:
         return None
     permitted = {operation.name for operation in told.authorized_operations or ()}
-    return GroupAnswer(strangers_of(told), not permitted or "READ" in permitted)
+    may_read = not permitted or "READ" in permitted
+    return GroupAnswer(strangers_of(told), may_read, topics_of_workers(told))
 
 
 def _main() -> None:
     """Answer the question of standard input."""
-    told = _answer(*json.load(sys.stdin))
-    json.dump(told and _written(told), sys.stdout)
-
-
-def _written(told: GroupAnswer) -> tuple[object, bool]:
-    if told.strangers is None:
-        return None, told.may_read
-    return [(s.client_id, s.host, s.partitions) for s in told.strangers], told.may_read
+    sys.stdout.buffer.write(msgspec.json.encode(_answer(*json.load(sys.stdin))))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ _MARK, _KAFKA_MARK = "ce-", "ce_"
 _PASSED_ON = frozenset(
     {HEADER_CONTENT_TYPE, HEADER_TRACEPARENT, "tracestate", HEADER_ANSWER, HEADER_JSON_BYTES}
 )
-_UNPACKED = frozenset({"", "identity", "gzip", "deflate"})
 _IN_BODIES = (b"max_latency_ms", b"maxlatencyms")
 
 
@@ -91,21 +90,6 @@ def make_record(
         )
     passed.append((HEADER_REPLY, reply))
     return KafkaRecord(requests_topic(task), device, body, passed, now_ms)
-
-
-def check_encoding(headers: Mapping[str, str]) -> None:
-    """Refuse a body that the server leaves packed: no worker could read it.
-
-    Args:
-        headers: as of `wants_no_answer`.
-
-    Raises:
-        NotAnsweredError: it is packed in another way than those that are known.
-    """
-    encoding = headers.get("content-encoding", "").strip().lower()
-    if encoding not in _UNPACKED:
-        text = f"Content-Encoding {encoding[:40]!r} is not read: send gzip, deflate or none"
-        raise NotAnsweredError(415, text)
 
 
 def deadline_ms(record: KafkaRecord) -> float:

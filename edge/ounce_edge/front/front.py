@@ -12,15 +12,24 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from ounce_edge.broker.certificates import FilesOfStart, certificate_expiries, expiry_s
+from ounce_edge.broker.group_question import GroupQuestion
 from ounce_edge.front.answer_reading import AnswerReader
 from ounce_edge.front.calls import Calls
 from ounce_edge.front.instruments import FrontInstruments
-from ounce_edge.front.listening import BACKLOG, Door, Tls, allow_connections, open_socket
+from ounce_edge.front.listening import (
+    BACKLOG,
+    HANDSHAKE_S,
+    Door,
+    Tls,
+    allow_connections,
+    open_socket,
+)
 from ounce_edge.front.pages import Pages
 from ounce_edge.front.sending import Sender
 from ounce_edge.front.settings import HttpSettings
 from ounce_edge.front.tokens import Tokens
 from ounce_edge.front.waiting import Waiting
+from ounce_edge.front.workers import Workers
 from ounce_edge.telemetry.health import serve_health
 
 logger = logging.getLogger(__name__)
@@ -28,7 +37,6 @@ logger = logging.getLogger(__name__)
 _STALLED_S = 30.0
 _AGAIN_S = 5.0
 """From one look at files that may have been replaced to the next."""
-_HANDSHAKE_S = 10.0
 _IDLE_S = 75.0
 """So long a connection may say nothing, or take over the head of a request."""
 _FAREWELL_S = 2.0
@@ -57,6 +65,7 @@ class Front:
         self._metrics = FrontInstruments(self._registry)
         self._reader: AnswerReader | None = None
         self._sender: Sender | None = None
+        self._workers = Workers(settings.task, settings.group, settings.grace_s)
         self.is_stopping = False
         """Whether each answer is the last one of its connection."""
         self._turned_s = time.monotonic()
@@ -93,6 +102,10 @@ class Front:
 
     def trouble_of(self, task: str) -> str | None:
         """Why requests of a task are not served now; None where they are."""
+        return self._own_trouble(task) or self._workers.trouble(task)
+
+    def _own_trouble(self, task: str) -> str | None:
+        """Why requests of a task do not reach Kafka, or answers this front."""
         if self.is_stopping:
             return "stopping"
         if self._sender is None or self._reader is None:
@@ -102,7 +115,7 @@ class Front:
         return self._reader.trouble(task)
 
     def _readiness(self) -> tuple[bool, str]:
-        troubles = [why for task in self._settings.task if (why := self.trouble_of(task))]
+        troubles = [why for task in self._settings.task if (why := self._own_trouble(task))]
         if not troubles and self._reader is not None and self._reader.is_away:
             troubles = ["Kafka does not answer"]
         return not troubles, "; ".join(dict.fromkeys(troubles)) or "ready"
@@ -125,8 +138,11 @@ class Front:
             reader = AnswerReader(kafka, settings.task, waiting.mark, waiting.finish)
             opened.callback(reader.close)
             self._sender, self._reader = sender, reader
-            calls = Calls(settings, sender, reader, waiting)
+            calls = Calls(settings, sender, reader, self._workers, waiting)
             app = Pages(settings, calls, self, self._tokens, self._metrics).make_app()
+            question = GroupQuestion(kafka, settings.group)
+            watching = asyncio.create_task(self._workers.watch(question, lambda: bool(waiting)))
+            opened.callback(watching.cancel)
             await self._serve_callers(app, listening, metrics_port, waiting, calls)
         logger.info("stopped")
 
@@ -154,7 +170,7 @@ class Front:
             Door(runner.server, most, _IDLE_S),
             sock=listening,
             ssl=self._tls.context,
-            ssl_handshake_timeout=None if self._tls.context is None else _HANDSHAKE_S,
+            ssl_handshake_timeout=None if self._tls.context is None else HANDSHAKE_S,
             backlog=BACKLOG,
         )
         self._tell(listening.getsockname()[1], metrics_port)

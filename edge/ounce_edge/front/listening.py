@@ -18,6 +18,8 @@ from ounce_edge.front.statuses import NotAnsweredError
 logger = logging.getLogger(__name__)
 
 BACKLOG = 1024
+HANDSHAKE_S = 10.0
+"""So long a caller may take over TLS."""
 _OTHER_FILES = 256
 """Of Kafka's clients, metrics and libraries."""
 
@@ -125,21 +127,40 @@ class Door:
         self._most = most
         self._idle_s = idle_s
         self._is_full = False
+        self._begun: dict[asyncio.BaseProtocol, float] = {}
+        """Connections that the server does not count yet, and when they came."""
 
     def __call__(self) -> asyncio.BaseProtocol:
         """The protocol of one connection."""
-        is_full = len(self._server.connections) >= self._most
+        now_s = asyncio.get_running_loop().time()
+        while self._begun and next(iter(self._begun.values())) < now_s - HANDSHAKE_S:
+            del self._begun[next(iter(self._begun))]  # TLS came to nothing
+        is_full = len(self._server.connections) + len(self._begun) >= self._most
         if is_full and not self._is_full:
             logger.warning("%d callers are connected (--max-connections): no more", self._most)
         self._is_full = is_full
         if is_full:
             return _Closed()
-        loop = asyncio.get_running_loop()
-        return _Connection(self._server, loop=loop, keepalive_timeout=self._idle_s)
+        connection = _Connection(
+            self._server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=self._idle_s,
+            auto_decompress=False,  # it takes what is cut off for whole
+        )
+        connection.begun, self._begun[connection] = self._begun, now_s
+        return connection
 
 
 class _Connection(web.RequestHandler):
     """One connection. What is no HTTP is told as the protocol has it, too."""
+
+    begun: dict[asyncio.BaseProtocol, float]
+    """Holds it until the server counts it."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The server counts it."""
+        self.begun.pop(self, None)
+        super().connection_made(transport)
 
     def handle_error(
         self,

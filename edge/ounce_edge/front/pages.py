@@ -14,6 +14,7 @@ from ounce_edge.front.asking import wants_no_answer
 from ounce_edge.front.calls import Calls
 from ounce_edge.front.instruments import FrontInstruments
 from ounce_edge.front.metadata import describe
+from ounce_edge.front.protocol_v1 import ASKED_FORM, as_v1
 from ounce_edge.front.responses import HEADER_SERVER, SERVER_NAME, json_response, refusal
 from ounce_edge.front.settings import HttpSettings
 from ounce_edge.front.statuses import NotAnsweredError
@@ -21,6 +22,7 @@ from ounce_edge.front.tokens import Tokens
 
 logger = logging.getLogger(__name__)
 
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _GONE = 499
 """As nginx calls it: the caller went away."""
 _NO_VERSIONS = "Ounce chooses the model of each request: leave /versions/... out of the path"
@@ -34,7 +36,7 @@ class Readiness(Protocol):
         """Whether each answer is the last one of its connection."""
 
     def ready(self) -> tuple[bool, str]:
-        """Whether requests are served, and a line that says why not."""
+        """Whether requests go and answers come, and a line that says why not."""
 
     def trouble_of(self, task: str) -> str | None:
         """Why requests of a task are not served now; None where they are."""
@@ -66,30 +68,32 @@ class Pages:
         """The application, for aiohttp's server."""
         app = web.Application(middlewares=[self._guard])
         model = "/v2/models/{task}"
-        app.add_routes(
-            [
-                web.post(f"{model}/infer", self._infer),
-                web.get("/v2", self._server),
-                web.get("/v2/health/live", self._live),
-                web.get("/v2/health/ready", self._ready),
-                web.get(model, self._model),
-                web.get(f"{model}/ready", self._model_ready),
-                web.route("*", model + "/versions/{rest:.*}", self._version),
-            ]
-        )
+        pages: list[tuple[str, str, _Handler]] = [
+            ("POST", f"{model}/infer", self._infer),
+            ("POST", "/v1/models/{task:[^/:]+}:predict", self._predict),
+            ("GET", "/v1/models", self._models),
+            ("GET", "/v1/models/{task:[^/:]+}", self._model_ready),
+            ("GET", "/v2", self._server),
+            ("GET", "/v2/health/live", self._live),
+            ("GET", "/v2/health/ready", self._ready),
+            ("GET", model, self._model),
+            ("GET", f"{model}/ready", self._model_ready),
+            ("*", model + "/versions/{rest:.*}", self._version),
+        ]
+        for method, path, handler in pages:
+            for one in ("GET", "HEAD") if method == "GET" else (method,):
+                app.router.add_route(one, path, handler, expect_handler=_say_nothing)
         return app
 
     @web.middleware
-    async def _guard(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def _guard(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         """Whatever is wrong is told as the protocol has it; of calls to infer it is counted."""
         since_s, status = time.monotonic(), _GONE
         try:
             response = await self._told(request, handler)
             status = response.status
         finally:
-            if request.match_info.handler == self._infer:
+            if request.match_info.handler in (self._infer, self._predict):
                 self._count(request.match_info["task"], status, time.monotonic() - since_s)
         response.headers[HEADER_SERVER] = SERVER_NAME
         if self._readiness.is_stopping:
@@ -102,13 +106,14 @@ class Pages:
         if status == 200:
             self._metrics.answering.labels(known).observe(took_s)
 
-    async def _told(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def _told(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
         try:
             is_probe = request.path.startswith("/v2/health/")
             if not is_probe and not self._tokens.permit(request.headers.get("authorization", "")):
                 raise NotAnsweredError(401, "bring a token: `Authorization: Bearer TOKEN`")
+            expected = request.headers.get("expect", "100-continue")
+            if expected.lower() != "100-continue":
+                raise NotAnsweredError(417, f"Expect {expected[:40]!r} can't be met: leave it out")
             return await handler(request)
         except NotAnsweredError as e:
             return refusal(e)
@@ -135,6 +140,15 @@ class Pages:
         reply = await self._calls.ask(task, call)
         return web.Response(body=reply.body, headers=reply.headers)
 
+    async def _predict(self, call: web.Request) -> web.StreamResponse:
+        task = call.match_info["task"]
+        self._check(task)
+        reply = as_v1(await self._calls.ask(task, call, [ASKED_FORM]))
+        return web.Response(body=reply.body, headers=reply.headers)
+
+    async def _models(self, call: web.Request) -> web.Response:
+        return json_response({"models": list(self._settings.task)})
+
     async def _server(self, call: web.Request) -> web.Response:
         return json_response({"name": "ounce", "version": __version__, "extensions": []})
 
@@ -145,13 +159,14 @@ class Pages:
         is_ready, why = self._readiness.ready()
         if not is_ready:
             raise NotAnsweredError(503, why)
+        for task in self._settings.task:
+            self._check_ready(task)
         return json_response({"live": True, "ready": True})
 
     async def _model_ready(self, call: web.Request) -> web.Response:
         task = call.match_info["task"]
         self._check(task)
-        if why := self._readiness.trouble_of(task):
-            raise NotAnsweredError(503, why)
+        self._check_ready(task)
         return json_response({"name": task, "ready": True})
 
     async def _model(self, call: web.Request) -> web.Response:
@@ -167,8 +182,16 @@ class Pages:
         self._check(call.match_info["task"])
         raise NotAnsweredError(404, _NO_VERSIONS)
 
+    def _check_ready(self, task: str) -> None:
+        if why := self._readiness.trouble_of(task):
+            raise NotAnsweredError(503, why)
+
     def _check(self, task: str) -> None:
         tasks = self._settings.task
         if task not in tasks:
             text = f"no task {task[:80]!r} is served here; there are {', '.join(tasks)}"
             raise NotAnsweredError(404, text)
+
+
+async def _say_nothing(call: web.Request) -> None:
+    """To `Expect`: whether a body is wanted is known where it is read."""

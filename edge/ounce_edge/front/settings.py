@@ -30,11 +30,15 @@ class HttpSettings(ProcessSettings):
         default=Path("models"),
         description="Folder that `ounce train` writes: its task.json tell callers of inputs",
     )
+    group: str = Field(
+        default="ounce", min_length=1, description="Kafka consumer group of the workers"
+    )
     grace_s: float = Field(
         default=10.0,
         gt=0,
         le=3600,
-        description="Seconds that an answer may take beyond the deadline that its request names",
+        description="Seconds that an answer may take beyond the deadline that its request names, "
+        "and that a worker may take to start",
     )
     patience_s: float = Field(
         default=5.0,

@@ -30,4 +30,4 @@ def test_files_of_the_folder_in_which_a_worker_runs_are_no_modules_and_the_embed
     monkeypatch.chdir(tmp_path)
     with EmbeddedBroker() as broker:
         question = GroupQuestion({"bootstrap.servers": broker.bootstrap_servers}, "g")
-        assert question.ask() == GroupAnswer([], may_read=True)
+        assert question.ask() == GroupAnswer((), may_read=True)

@@ -1,7 +1,6 @@
 """Calls of HTTP against the pages of a front, whose Kafka is a stand-in."""
 
 import asyncio
-import gzip
 import json
 import random
 from pathlib import Path
@@ -78,59 +77,6 @@ def test_health_and_readiness_are_those_of_the_protocol() -> None:
         assert stand.sent == []
 
     serve(test)
-
-
-def test_a_body_that_is_too_large_is_not_read() -> None:
-    async def chunks() -> Any:
-        for _ in range(20):
-            yield b"a" * 1000
-
-    async def test(stand: StandIn, client: Client) -> None:
-        for body in (b"a" * 10_001, chunks(), b"a" * 9_900):
-            status, said = await told(client, data=body)
-            assert (status, "--max-message-bytes 10000" in said["error"]) == (413, True)
-        assert said["error"].startswith("a body of 9900 bytes with its headers is over")
-        assert (stand.sent, stand.count(413)) == ([], 3)
-        assert (await told(client, data=b"a" * 5000))[0] == 200
-
-    serve(test, max_message_bytes=10_000)
-
-
-def test_a_body_that_swells_is_too_large() -> None:
-    async def test(stand: StandIn, client: Client) -> None:
-        packed = {"Content-Encoding": "gzip"}
-        bomb, small = (gzip.compress(bytes(n)) for n in (10_000_000, 500))
-        assert (await told(client, data=bomb, headers=packed))[0] == 413
-        assert stand.sent == []
-        assert await told(client, data=small, headers=packed) == (200, {"echo": 500})
-        assert (await told(client, data=b"no gzip", headers=packed))[0] == 400
-        assert (stand.count(400), stand.count(499)) == (1, 0)
-
-    serve(test)
-
-
-@pytest.mark.parametrize("encoding", ["compress", "gzip, gzip", "\xff"])
-def test_a_body_that_stays_packed_is_refused(encoding: str) -> None:
-    async def test(stand: StandIn, client: Client) -> None:
-        status, said = await told(client, data=b"x", headers={"Content-Encoding": encoding})
-        assert (status, "send gzip, deflate or none" in said["error"]) == (415, True)
-        assert (stand.sent, stand.count(415)) == ([], 1)
-
-    serve(test)
-
-
-def test_a_body_that_does_not_come_is_not_waited_for() -> None:
-    async def trickle() -> Any:
-        yield b"a"
-        await asyncio.Event().wait()
-
-    async def test(stand: StandIn, client: Client) -> None:
-        status, said = await told(client, data=trickle())
-        assert (status, stand.sent) == (408, [])
-        assert "did not come" in said["error"]
-        assert len(stand.waiting) == 0
-
-    serve(test, body_s=0.05)
 
 
 def test_too_many_wait() -> None:

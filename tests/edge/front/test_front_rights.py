@@ -13,6 +13,7 @@ from tests.support.process.worker import Worker
 
 pytestmark = pytest.mark.kafka
 ITEM = b"[" + b",".join([b"0"] * 64) + b"]"
+UNKNOWN = "Kafka does not let this user describe the group ounce"
 PATIENT = {"ce-maxlatencyms": "60000"}
 
 
@@ -47,3 +48,9 @@ def test_the_documented_rights_suffice_and_a_lacking_one_is_told(
             wait_until(lambda: front.ask(ITEM, PATIENT).status == 503, log.read_text)
             grant(kafka.bootstrap_servers, to_write)
             wait_until(lambda: front.ask(ITEM, PATIENT).status == 200, log.read_text)
+            assert UNKNOWN not in log.read_text()
+            withdraw(kafka.bootstrap_servers, [x for x in documented if "--group" in x])
+            other = tmp_path / "other.log"
+            with FrontProcess(kafka.scram, other, options, login("http")) as front:
+                wait_until(lambda: UNKNOWN in other.read_text(), other.read_text)
+                assert front.ask(ITEM, PATIENT).status == 200

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import resource
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from ounce_edge.front import listening
 from ounce_edge.front.listening import Door, Tls, allow_connections, open_socket
 from ounce_edge.front.settings import HttpSettings
 from ounce_schemas.errors import OunceError
@@ -114,14 +116,14 @@ def test_connections_are_bounded_by_files_that_may_be_open() -> None:
 
 
 @asynccontextmanager
-async def house(most: int) -> AsyncIterator[int]:
+async def house(most: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """The port of a door to an application without pages."""
     async with TestClient(TestServer(web.Application())) as client:
         runner = client.server.runner
         assert runner is not None
         assert runner.server is not None
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(Door(runner.server, most, 60), HERE, 0)
+        server = await loop.create_server(Door(runner.server, most, 60), HERE, 0, ssl=tls)
         yield server.sockets[0].getsockname()[1]
         server.close()
 
@@ -134,6 +136,59 @@ def test_who_comes_when_the_house_is_full_is_sent_away() -> None:
             reader, second = await asyncio.open_connection(HERE, port)
             assert await reader.read() == b""
             for each in (first, second):
+                each.close()
+
+    asyncio.run(test())
+
+
+def comers(port: int, n: int) -> list[socket.socket]:
+    """So many connect before the door looks."""
+    return [socket.create_connection((HERE, port)) for _ in range(n)]
+
+
+def test_of_many_who_come_at_once_no_more_are_let_in() -> None:
+    async def test() -> None:
+        async with house(3) as port:
+            came = comers(port, 20)
+            for each in came:
+                each.setblocking(False)
+            loop = asyncio.get_running_loop()
+            reading = [asyncio.create_task(loop.sock_recv(each, 1)) for each in came]
+            async with asyncio.timeout(60):
+                while sum(each.done() for each in reading) < 17:
+                    await asyncio.sleep(0.01)
+            assert [each.result() for each in reading if each.done()] == [b""] * 17
+            for each, read in zip(came, reading, strict=True):
+                read.cancel()
+                each.close()
+
+    asyncio.run(test())
+
+
+def test_who_does_not_begin_tls_has_a_place_until_that_is_over(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = authority.sign("server", host=HOST)
+    tls = Tls(settings(tls_certificate=own.certificate, tls_key=own.key)).context
+    caller = ssl.create_default_context(cafile=str(authority.certificate))
+
+    async def enter(port: int) -> bool:
+        reader, writer = await asyncio.open_connection(HERE, port, ssl=caller, server_hostname=HOST)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        told = await reader.read()
+        writer.close()
+        return told.startswith(b"HTTP/1.1 404")
+
+    async def test() -> None:
+        async with house(2, tls) as port:
+            assert await enter(port)
+            silent = comers(port, 2)
+            async with asyncio.timeout(60):
+                while await enter(port):
+                    await asyncio.sleep(0.01)
+            monkeypatch.setattr(listening, "HANDSHAKE_S", 0.0)
+            assert await enter(port)
+            for each in silent:
                 each.close()
 
     asyncio.run(test())

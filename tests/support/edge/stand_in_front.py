@@ -15,12 +15,18 @@ from ounce_edge.front.settings import HttpSettings
 from ounce_edge.front.statuses import NotAnsweredError
 from ounce_edge.front.tokens import Tokens
 from ounce_edge.front.waiting import Came, Waiting
+from ounce_edge.front.workers import Workers
 from ounce_edge.gateway.arrivals import KafkaRecord
-from ounce_schemas.request import HEADER_REPLY
+from ounce_schemas.request import HEADER_ANSWER, HEADER_REPLY
 from prometheus_client import CollectorRegistry
 
 Client = TestClient[Any, Any]
 INFER = "/v2/models/digits/infer"
+ECHO = b'{"echo":%d}'
+V2 = b"""{"model_name": "mlp", "id": "7", "parameters": {"deadline_met": true}, "outputs": [
+ {"name": "label", "shape": [2], "datatype": "BYTES", "data": ["4", "9"]},
+ {"name": "confidence", "shape": [2], "datatype": "FP32", "data": [0.9, 0.8]}]}"""
+"""The answer of a worker to a call that asks for a form."""
 
 
 class StandIn:
@@ -35,6 +41,11 @@ class StandIn:
         self.settings = HttpSettings(task=("digits",), kafka="nowhere:1", **settings)
         self.tokens = Tokens(tokens)
         self.n_unclaimed = 0
+        self.at_s = 0.0
+        self.workers = Workers(
+            self.settings.task, "ounce", self.settings.grace_s, lambda: self.at_s
+        )
+        self.workers.note_group(None)
         self.waiting = Waiting(self.settings.max_waiting, self.leave)
         self.sent: list[KafkaRecord] = []
         self.registry = CollectorRegistry()
@@ -48,7 +59,7 @@ class StandIn:
         return self.why is None, self.why or "ready"
 
     def trouble_of(self, task: str) -> str | None:
-        return self.why
+        return self.why or self.workers.trouble(task)
 
     def trouble(self, task: str) -> str | None:
         return self.why
@@ -70,7 +81,7 @@ class StandIn:
     def answer(self, record: KafkaRecord) -> None:
         number = self.waiting.mark.read(dict(record.headers).get(HEADER_REPLY) or b"")
         if number is not None:
-            body = b'{"echo":%d}' % len(record.value or b"")
+            body = V2 if HEADER_ANSWER in dict(record.headers) else ECHO % len(record.value or b"")
             self.waiting.finish([Came(number, body, [])])
 
     def leave(self) -> None:
@@ -89,10 +100,12 @@ def serve(
 ) -> None:
     async def run() -> None:
         stand = StandIn(tokens, **settings)
-        calls = Calls(stand.settings, stand, stand, stand.waiting, body_s)
+        calls = Calls(stand.settings, stand, stand, stand.workers, stand.waiting, body_s)
         metrics = FrontInstruments(stand.registry)
         app = Pages(stand.settings, calls, stand, stand.tokens, metrics).make_app()
-        async with TestClient(TestServer(app), timeout=ClientTimeout(60)) as client:
+        server = TestServer(app)
+        await server.start_server(auto_decompress=False)  # as `Door` has it
+        async with TestClient(server, timeout=ClientTimeout(60)) as client:
             await test(stand, client)
 
     asyncio.run(run())

@@ -55,7 +55,13 @@ class FrontProcess(Served):
         self, body: bytes, headers: Mapping[str, str] | None = None, task: str = "digits"
     ) -> Told:
         """Call `infer`, and wait for what comes."""
-        url = f"http://127.0.0.1:{self.http_port}/v2/models/{task}/infer"
+        return self.call(f"/v2/models/{task}/infer", body, headers)
+
+    def call(
+        self, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Told:
+        """Call a path: `POST` with a body, else `GET`."""
+        url = f"http://127.0.0.1:{self.http_port}{path}"
         call = urllib.request.Request(url, body, {**(headers or {})})
         try:
             with urllib.request.urlopen(call, timeout=120) as answer:

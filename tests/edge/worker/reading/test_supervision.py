@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -47,7 +47,7 @@ class FakeGroup:
     """A group that has them."""
 
     def __init__(self) -> None:
-        self.others: Collection[Stranger] | None = []
+        self.others: tuple[Stranger, ...] | None = ()
         self.n_asked = 0
         self.before_told: Callable[[], None] = lambda: None
 
@@ -225,21 +225,24 @@ def test_a_stranger_that_has_partitions_is_told_once_until_another_one_has(
 ) -> None:
     stage = Stage()
     idle, elsewhere = Stranger("idle", "h", ()), Stranger("other", "h", (("u", 0),))
-    stage.members.others = [idle, elsewhere]
+    stage.members.others = (
+        idle,
+        elsewhere,
+    )
     stage.look_after(0)
     assert stage.told == []
-    stage.members.others = [idle, Stranger("spy", "10.0.0.7", (("t", 1), ("t", 2), ("u", 3)))]
+    stage.members.others = (idle, Stranger("spy", "10.0.0.7", (("t", 1), ("t", 2), ("u", 3))))
     with caplog.at_level(logging.INFO):
         stage.look_after(60)
     assert "client spy at 10.0.0.7 has partition 1, 2; give" in caplog.text
     stage.members.others = None  # not known, as in a rebalance
     stage.look_after(60)
-    stage.members.others = [Stranger("spy", "10.0.0.7", (("t", 1),))]
+    stage.members.others = (Stranger("spy", "10.0.0.7", (("t", 1),)),)
     stage.look_after(60)
     assert stage.told == ["group-shared"]
-    stage.members.others = [Stranger("another", "10.0.0.8", (("t", 1),))]
+    stage.members.others = (Stranger("another", "10.0.0.8", (("t", 1),)),)
     stage.look_after(60)
-    stage.members.others = []
+    stage.members.others = ()
     stage.look_after(60)
     stage.look_after(60)
     assert stage.told == ["group-shared", "group-shared", "group-unshared"]
@@ -259,7 +262,7 @@ def test_members_are_asked_for_where_partitions_changed_and_once_a_minute() -> N
         stage.look_after(5)
         n_asked.append(stage.members.n_asked)
     assert n_asked == [3, 3, 3, 4]
-    stage.members.others = []
+    stage.members.others = ()
     for _ in range(4):
         stage.look_after(5)
     assert stage.members.n_asked == 5

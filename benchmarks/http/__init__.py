@@ -1,0 +1,1 @@
+"""What a call over HTTP costs beside a request by Kafka."""
