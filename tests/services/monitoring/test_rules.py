@@ -1,6 +1,7 @@
 """Alerts are silent for an hour without a fault; each fires with its own, and ends after it."""
 
 import dataclasses
+import math
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -94,6 +95,7 @@ CAUSES = [
     ),
     Fault("OunceWorkerFenced", {FENCED: Counter(0, 4)}, 2, 2, 17),
     Fault("OunceCertificateExpires", {EXPIRY: gauge(100 * DAY_S, 3 * DAY_S)}, 1, 5, 1),
+    Fault("OunceCertificateUnreadable", {EXPIRY: gauge(100 * DAY_S, math.nan)}, 3, 5, 1),
     Fault("OunceWorkerStuck", {f"ounce_healthy{{{W1}}}": gauge(1, 0)}, 1, 5, 1),
     Fault("OunceWorkerNotReady", {f"ounce_ready{{{W1}}}": gauge(1, 0)}, 2.5, 5, 1),
     Fault("OunceLagGrows", {LAG: ramp(2000)}, 2, 5, 1),
