@@ -65,7 +65,7 @@ def test_a_message_is_forwarded_and_its_answer_comes_back(
         assert (answer.topic, answer.payload) == ("answers/d1/mine", b"yes")
         assert answer.properties is not None
         assert answer.properties.CorrelationData == b"\x00\xff"
-        assert ("ce_id", "7") in answer.properties.UserProperty
+        assert ("id", "7") in answer.properties.UserProperty
 
         old.send(f"sensors/d2/{TASK}", b"raw")
         (request,) = far_end.read(1)

@@ -102,10 +102,11 @@ def test_a_lost_connection_forwards_nothing_twice(mosquitto: Mosquitto) -> None:
 
 def test_answers_go_out_and_are_confirmed(mosquitto: Mosquitto) -> None:
     with session(mosquitto) as own, MqttDevice(mosquitto.port, ["answers/#"]) as device:
-        own.publish(Reply("answers/d/digits", b"\x01"), b"yes", [("a", "b")])
+        own.publish(Reply("answers/d/digits", b"\x01"), b"yes", "text/plain", [("a", "b")])
         (heard,) = device.wait_for(1)
         assert heard.properties is not None
         assert heard.properties.CorrelationData == b"\x01"
+        assert heard.properties.ContentType == "text/plain"
         assert heard.properties.UserProperty == [("a", "b")]
         wait_until(lambda: own.n_unconfirmed == 0, lambda: own.n_unconfirmed)
 
@@ -123,7 +124,7 @@ def test_an_answer_with_a_header_that_mqtt_forbids_hinders_no_other(
         wait_until(lambda: not own.n_unconfirmed, lambda: own.trouble)
     assert (first.payload, second.payload) == (b"1", b"2")
     assert first.properties is not None
-    assert first.properties.UserProperty == [("ce_id", "1")]
+    assert first.properties.UserProperty == [("id", "1")]
 
 
 def test_gateways_of_a_group_share_the_messages(mosquitto: Mosquitto) -> None:
