@@ -164,12 +164,15 @@ class Client:
             how: as for `send`.
 
         Raises:
+            ValueError: another thread waits for the answer of this id.
             RefusedError: the request became a dead letter.
             TooLargeError: the request is larger than its topic takes.
             BrokerError: Kafka does not take the request, or nothing came back in time.
         """
         id_ = how.get("id") or uuid.uuid4().hex
         with self._lock:
+            if id_ in self._waited_for:
+                raise ValueError(f"id {id_!r} is waited for already: give each request its own")
             self._waited_for[id_] = None
         limit_s = self._timeout_s if timeout_s is None else timeout_s
         try:

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from ounce_services.cluster.reading import read_topic
 from ounce_services.devices.samples import Samples
 
 from tests.services.fake_worker import FakeWorker
+from tests.support.process.wait import wait_until
 
 
 @pytest.fixture
@@ -57,6 +60,29 @@ def test_ask_gives_the_answer_of_its_own_request(kafka: str, samples: Samples) -
         sent = {client.send(row) for row in samples.inputs["input"][3:6]}
         others = list(islice(client.answers(timeout_s=60), len(sent)))
         assert {found.id for found in others if isinstance(found, Answer)} == sent
+
+
+def test_an_id_that_another_thread_waits_for_is_refused_and_that_one_gets_its_answer(
+    kafka: str, samples: Samples
+) -> None:
+    row, may_answer = samples.inputs["input"][0], Event()
+
+    def fate(_: int) -> str:
+        may_answer.wait(60)
+        return "answer"
+
+    with (
+        Client(kafka, "toy", timeout_s=60) as client,
+        FakeWorker(kafka, samples, fate) as worker,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        first = pool.submit(client.ask, row, id="same")
+        wait_until(lambda: "same" in client._waited_for, lambda: worker.seen)
+        with pytest.raises(ValueError, match="'same' is waited for already"):
+            client.ask(row, id="same")
+        may_answer.set()
+        assert first.result().id == "same"
+        assert client.ask(row, id="same").id == "same"
 
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
