@@ -85,6 +85,32 @@ def test_an_id_that_another_thread_waits_for_is_refused_and_that_one_gets_its_an
         assert client.ask(row, id="same").id == "same"
 
 
+def test_a_client_that_is_not_open_says_how_it_is_used(kafka: str, samples: Samples) -> None:
+    client = Client(kafka, "toy")
+    uses = (
+        lambda: client.ask([1]), lambda: client.send([1]), lambda: next(client.answers(1)),
+        lambda: client.label("a", label="1"),
+    )  # fmt: skip
+    for use in uses:
+        with pytest.raises(RuntimeError, match=r"use it inside `with Client\(...\) as client`"):
+            use()
+    with client:
+        client.send(samples.inputs["input"][0])
+    for use in uses:
+        with pytest.raises(RuntimeError, match="use it inside"):
+            use()
+
+
+@pytest.mark.parametrize("how", [{"id": 17}, {"device": 17}])
+def test_an_id_or_a_device_that_is_no_text_is_refused(kafka: str, how: dict[str, Any]) -> None:
+    (name,) = how
+    with (
+        Client(kafka, "toy") as client,
+        pytest.raises(TypeError, match=f"{name} 17 is no text: give one, such as '17'"),
+    ):
+        client.ask([1], **how)
+
+
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("", {"label": "1"}, "it has the id '': give that of the answer"),
     ("a", {}, "give either label="),
