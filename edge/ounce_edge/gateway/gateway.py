@@ -237,6 +237,7 @@ class Gateway:
         metrics, store, forwarder = self._metrics, self._store, self._forwarder
         metrics.ready.set(self._trouble() is None)
         metrics.away.set(forwarder.is_away)
+        metrics.mqtt_away.set(self._session.trouble is not None)
         metrics.unconfirmed.set(forwarder.n_under_way)
         metrics.stored.set(len(store))
         metrics.stored_bytes.set(store.n_bytes)
