@@ -100,6 +100,19 @@ def test_a_lost_connection_forwards_nothing_twice(mosquitto: Mosquitto) -> None:
         assert [a.payload for a in take(own, 1, own.finish)] == [b"4"], "all were acknowledged"
 
 
+@pytest.mark.usefixtures("mosquitto")  # skips without one
+def test_a_broker_that_is_killed_knows_the_gateway_again_where_it_saves_often() -> None:
+    with Mosquitto(["allow_anonymous true", "autosave_interval 1"]) as broker:
+        saved = broker.folder / "mosquitto.db"
+        with session(broker) as own:
+            wait_until(lambda: saved.exists() and b"s/+/+" in saved.read_bytes(), lambda: saved)
+            broker.kill()
+            broker.start()
+            with MqttDevice(broker.port) as device:  # before the gateway is back
+                device.send("s/d/digits", b"1")
+            assert [a.payload for a in take(own, 1, own.finish)] == [b"1"]
+
+
 def test_answers_go_out_and_are_confirmed(mosquitto: Mosquitto) -> None:
     with session(mosquitto) as own, MqttDevice(mosquitto.port, ["answers/#"]) as device:
         own.publish(Reply("answers/d/digits", b"\x01"), b"yes", "text/plain", [("a", "b")])
