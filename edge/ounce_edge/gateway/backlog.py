@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 _PAUSE_S = 2.0
 _TIMEOUT_S = 5.0
+_OF_SLOW_LINES = ("transaction.timeout.ms", "connections.max.idle.ms")
+"""librdkafka takes a connection for idle whose request is still on a slow line."""
 _EXPECTED = (BrokerError, StoreError, KafkaException)
 _MOST_URGENT = 100
 """Devices that go first at once."""
@@ -80,8 +82,8 @@ class Backlog:
         """Somebody is in a hurry."""
         self._first: dict[bytes, None] = {}
         self._producer: TransactionalProducer | None = None
-        self._timeout_ms = 0
-        """Of the producer's transactions."""
+        self._more_ms = 0
+        """What the producer's transactions have of `Pace.more_s`."""
         self._metadata: Any = None
         self._last = 0
         """Number of the last batch that Kafka is known to have; 0: none."""
@@ -178,21 +180,17 @@ class Backlog:
 
     def _ready_producer(self) -> TransactionalProducer:
         """One that has ended what a predecessor left, and knows what became of it."""
-        timeout_ms = round(self._pace.timeout_s * 1e3)
-        if timeout_ms != self._timeout_ms:
+        more_ms = round(self._pace.more_s * 1e3)
+        if more_ms != self._more_ms:
             self._drop_producer()
         if self._producer is None:
             self._metadata = self._group.metadata()
-            settings = {
-                **self._kafka,
-                "transaction.timeout.ms": timeout_ms,
-                # librdkafka takes a connection for idle whose request is still on a slow line.
-                "connections.max.idle.ms": timeout_ms,
-            }
+            longer = {name: TRANSACTION_SETTINGS[name] + more_ms for name in _OF_SLOW_LINES}
+            settings = {**self._kafka, **longer}
             self._producer = TransactionalProducer(
                 Publishing(settings), f"ounce-gateway-{self._store.id}", offsets_first=True
             )
-            self._timeout_ms = timeout_ms
+            self._more_ms = more_ms
             self._last = self._group.committed()
             self._is_tried = False
         batch = self._store.open_batch()

@@ -15,10 +15,10 @@ _HELD_S = 0.05
 """So long the records of a batch may hold up a live message."""
 _LEAST_SHARE = 0.1
 """Of the greatest pace: a backlog ends, also where a broker is slow for good."""
-_SLOWEST_BYTES_PER_S = 4000
+_SLOWEST_BYTES_PER_S = 4000.0
 """Of a line: a record gets no more time than it needs on this one."""
-_LONGEST_S = 600.0
-"""Of a transaction; brokers permit 900 s unless they are told otherwise."""
+_MOST_MORE_S = 600.0
+"""Brokers permit transactions of 900 s, unless they are told otherwise."""
 _SLOWER = 1.1
 """The shortest transaction is forgotten by a tenth with each further one."""
 
@@ -28,13 +28,13 @@ class Pace:
 
     Args:
         per_s: most records a second.
-        timeout_s: of a transaction, where no record needs more.
+        timeout_s: of a transaction.
     """
 
     def __init__(self, per_s: float, timeout_s: float) -> None:
-        self._shortest_timeout_s = timeout_s
-        self.timeout_s = timeout_s
-        """Of the next transaction."""
+        self._timeout_s = timeout_s
+        self.more_s = 0.0
+        """What the next transaction gets beyond that; whole seconds."""
         self.limit = self.most = max(round(per_s * TICK_S), 1)
         """Records of one batch: as set, and what the line carries in time."""
         self._least = max(round(self.limit * _LEAST_SHARE), 1)
@@ -75,22 +75,21 @@ class Pace:
             n_bytes: their size.
             took_s: how long it was open.
         """
-        share = took_s / self.timeout_s
+        share = took_s / (self._timeout_s + self.more_s)
         if share > 0.75:
             self.failed(n, n_bytes)
         elif share < 0.25:
             self.most = min(2 * self.most, self.limit)
-            self.timeout_s = max(self.timeout_s / 2, self._shortest_timeout_s)
+            self.more_s //= 2
         elif share < 0.5:
             self.most = min(self.most + self.most // 10 + 1, self.limit)
 
     def failed(self, n: int, n_bytes: int) -> None:
         """So many were not taken together: the next time half of them go, and one that was alone
-        gets the time that its size may need."""
+        gets more time, as its size may need."""
         self.most = max(min(n // 2, self.most), 1)
         if n == 1:
-            needed_s = min(n_bytes / _SLOWEST_BYTES_PER_S, _LONGEST_S)
-            self.timeout_s = max(needed_s, self._shortest_timeout_s)
+            self.more_s = min(n_bytes // _SLOWEST_BYTES_PER_S, _MOST_MORE_S)
 
     def start_over(self) -> None:
         """The line was down: nothing is known of it."""
