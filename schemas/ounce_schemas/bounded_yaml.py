@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 MOST_BYTES = 524_288
-SHORTER = "take patterns such as hall-3/* in place of lists"
+SHORTER = "take patterns in place of lists of names"
+"""Policies and maps of topics both have patterns."""
 MOST_NODES = 100_000
 """Of a document, each alias counted as what it stands for."""
 

@@ -20,6 +20,8 @@ from ounce_edge.gateway.session import Session
 from ounce_edge.wire.records import Headers
 from ounce_edge.wire.requests.sent_ids import sent_id
 
+_OF_KAFKA = "ce_"
+"""Before the names of attributes in CloudEvents' Kafka binding."""
 _OF_TRACES = ("traceparent", "tracestate", "ce_traceparent", "ce_tracestate")
 _encode = msgspec.json.Encoder().encode
 
@@ -75,7 +77,7 @@ class Answers:
 
 def publish(session: Session, replies: ReplyAddress, body: bytes | None, headers: Headers) -> bool:
     """Publish an answer or a dead letter to the device that asked, if it is this group's. Headers
-    that MQTT forbids are left out.
+    that MQTT forbids are left out; attributes of CloudEvents are named as in its MQTT binding.
 
     Args:
         session: publishes.
@@ -88,16 +90,17 @@ def publish(session: Session, replies: ReplyAddress, body: bytes | None, headers
     if reply is None:
         return False
     texts = [(name, (value or b"").decode(errors="replace")) for name, value in headers]
-    properties = [
-        (name, text)
+    properties = {
+        name: text
         for name, text in texts
         if text and name != HEADER_REPLY and is_text(name) and is_text(text)
-    ]
+    }
+    content_type = properties.pop(HEADER_CONTENT_TYPE, None)
     if HEADER_REASON in found:
-        trace = [(name, text) for name, text in properties if name.lower() in _OF_TRACES]
-        properties = [(HEADER_CONTENT_TYPE, CONTENT_TYPE_JSON), *trace]
-        body = _refusal(found, body or b"")
-    session.publish(reply, body or b"", properties)
+        properties = {name: v for name, v in properties.items() if name.lower() in _OF_TRACES}
+        content_type, body = CONTENT_TYPE_JSON, _refusal(found, body or b"")
+    named = {name.removeprefix(_OF_KAFKA): text for name, text in properties.items()}
+    session.publish(reply, body or b"", content_type, [*named.items()])
     return True
 
 

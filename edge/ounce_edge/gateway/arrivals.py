@@ -1,6 +1,7 @@
 """From a message of MQTT to a record of Kafka. Pure."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,7 +20,8 @@ from ounce_edge.wire.dead_letters import write_letter
 from ounce_edge.wire.records import MadeRecord, Outgoing
 
 MOST_HEADER_BYTES = 16_384
-_NO_ATTRIBUTES = {"traceparent", "tracestate"}
+_ATTRIBUTE = re.compile("(?!traceparent$|tracestate$)[a-z0-9]+")
+"""A name that an attribute of CloudEvents may have, and none of W3C's trace context."""
 _RESERVE_BYTES = 1000
 """For what is held or sent beside key, value and headers."""
 
@@ -207,7 +209,7 @@ def _headers(arrived: Arrived) -> list[tuple[str, bytes | None]]:
     names = {name for name, _ in arrived.properties}
     pairs: Iterable[tuple[str, str]] = arrived.properties
     if "specversion" in names:
-        pairs = ((n if n in _NO_ATTRIBUTES else f"ce_{n}", value) for n, value in pairs)
+        pairs = ((f"ce_{n}" if _ATTRIBUTE.fullmatch(n) else n, value) for n, value in pairs)
     headers: list[tuple[str, bytes | None]] = [
         (name, value.encode(errors="replace")) for name, value in pairs if name != HEADER_REPLY
     ]

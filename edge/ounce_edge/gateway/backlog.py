@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from ounce_schemas.errors import BrokerError
 
 from ounce_edge.broker.delivery.publishing import ProducerSettings, Publishing
@@ -26,6 +26,7 @@ from ounce_edge.broker.delivery.transactional_producer import (
 from ounce_edge.gateway.arrivals import KafkaRecord, as_outgoing
 from ounce_edge.gateway.pace import TICK_S, Pace
 from ounce_edge.gateway.store import Store, StoreError
+from ounce_edge.gateway.store_group import StoreGroup
 from ounce_edge.gateway.stored import Most
 from ounce_edge.gateway.topics_aside import TopicsAside
 
@@ -33,8 +34,8 @@ logger = logging.getLogger(__name__)
 
 _PAUSE_S = 2.0
 _TIMEOUT_S = 5.0
-_LOOK_S = 1.0
-"""So long a gateway that stops may wait for a Kafka that is away."""
+_OF_SLOW_LINES = ("transaction.timeout.ms", "connections.max.idle.ms")
+"""librdkafka takes a connection for idle whose request is still on a slow line."""
 _EXPECTED = (BrokerError, StoreError, KafkaException)
 _MOST_URGENT = 100
 """Devices that go first at once."""
@@ -67,10 +68,8 @@ class Backlog:
         self.aside = TopicsAside(time.monotonic)
         """Topics whose records wait while others go."""
         self._kafka = kafka
-        group = f"ounce-gateway-store-{store.id}"
-        self._asking: ProducerSettings = {"group.id": group, "log_level": 0, **kafka}
-        """Settings of a client that asks what Kafka has."""
         self._markers = markers
+        self._group = StoreGroup(kafka, store.id, markers)
         self._store = store
         self._pace = Pace(per_s, TRANSACTION_SETTINGS["transaction.timeout.ms"] / 1e3)
         self._held_s = 0.0
@@ -82,10 +81,10 @@ class Backlog:
         self._woken = threading.Event()
         """Somebody is in a hurry."""
         self._first: dict[bytes, None] = {}
-        self._asks: Consumer | None = None
         self._producer: TransactionalProducer | None = None
+        self._more_ms = 0
+        """What the producer's transactions have of `Pace.more_s`."""
         self._metadata: Any = None
-        """Of the store's group."""
         self._last = 0
         """Number of the last batch that Kafka is known to have; 0: none."""
         self._is_tried = False
@@ -136,7 +135,7 @@ class Backlog:
                 self._drop_producer()
                 self._is_closing.wait(_PAUSE_S)
         self._drop_producer()
-        self._ask_no_more()
+        self._group.close()
 
     def _tell(self, error: Exception) -> None:
         what = (
@@ -181,38 +180,28 @@ class Backlog:
 
     def _ready_producer(self) -> TransactionalProducer:
         """One that has ended what a predecessor left, and knows what became of it."""
+        more_ms = round(self._pace.more_s * 1e3)
+        if more_ms != self._more_ms:
+            self._drop_producer()
         if self._producer is None:
-            self._metadata = self._look()
+            self._metadata = self._group.metadata()
+            longer = {name: TRANSACTION_SETTINGS[name] + more_ms for name in _OF_SLOW_LINES}
+            settings = {**self._kafka, **longer}
             self._producer = TransactionalProducer(
-                Publishing(self._kafka), f"ounce-gateway-{self._store.id}", offsets_first=True
+                Publishing(settings), f"ounce-gateway-{self._store.id}", offsets_first=True
             )
-            self._last = self._committed()
+            self._more_ms = more_ms
+            self._last = self._group.committed()
             self._is_tried = False
         batch = self._store.open_batch()
         if batch is not None:
-            self._last = self._committed()
+            self._last = self._group.committed()
             self._store.settle(batch, is_sent=self._last >= batch)
         if not self._is_tried:
             self._is_tried = True
             self._commit(self._producer, [], self._last)
-        self._ask_no_more()
+        self._group.close()
         return self._producer
-
-    def _look(self) -> Any:
-        """Metadata of the store's group, once Kafka is there."""
-        self._asker().list_topics(self._markers[0], _LOOK_S)
-        return self._asker().consumer_group_metadata()
-
-    def _asker(self) -> Consumer:
-        """It stays until all is known: to connect over a far line takes longer than one attempt."""
-        if self._asks is None:
-            self._asks = Consumer(self._asking)
-        return self._asks
-
-    def _ask_no_more(self) -> None:
-        if self._asks is not None:
-            self._asks.close()
-            self._asks = None
 
     def _commit(
         self, producer: TransactionalProducer, records: Sequence[KafkaRecord], number: int
@@ -263,11 +252,12 @@ class Backlog:
         if not rows:
             return False
         records = [row.record for row in rows]
+        n_bytes = sum(record.size_bytes for record in records)
         began_s = time.monotonic()
         try:
             refused = self._commit(producer, records, number)
         except BrokerError:
-            self._pace.failed(len(rows))
+            self._pace.failed(len(rows), n_bytes)
             self.aside.failed({record.topic for record in records})
             raise
         self.aside.taken({record.topic for record in records})
@@ -275,7 +265,7 @@ class Backlog:
             self._last = number
             self._store.settle(number, is_sent=True)
             self._n_together = min(2 * self._n_together, self._pace.limit)
-            self._pace.carried(len(rows), time.monotonic() - began_s)
+            self._pace.carried(len(rows), n_bytes, time.monotonic() - began_s)
             self._sent(records)
         elif len(rows) > 1:
             self._store.settle(number, is_sent=False)
@@ -285,16 +275,3 @@ class Backlog:
         else:
             self._store.settle(number, is_sent=True)
         return True
-
-    def _committed(self) -> int:
-        """The number of the last batch that Kafka has; 0 where it has none.
-
-        Raises:
-            BrokerError: Kafka does not say.
-        """
-        asked = [TopicPartition(topic, 0) for topic in self._markers]
-        found = self._asker().committed(asked, _TIMEOUT_S)
-        for at in found:
-            if at.error is not None and at.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise BrokerError(f"{at.topic}: {at.error.str()}")
-        return max(0, *(at.offset for at in found))

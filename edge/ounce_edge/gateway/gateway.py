@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from ounce_edge.broker.certificates import FilesOfStart, certificate_expiries
 from ounce_edge.gateway.answer_consumer import AnswerConsumer
 from ounce_edge.gateway.answers import Answers, publish
-from ounce_edge.gateway.arrivals import Arrived, KafkaRecord, Translator
+from ounce_edge.gateway.arrivals import Arrived, KafkaRecord, Refused, Translator
 from ounce_edge.gateway.backlog import Backlog
 from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.forwarder import Forwarder, Rules
@@ -39,7 +39,7 @@ _STALLED_S = 30.0
 _SHOW_S = 0.2
 """Between two looks of the metrics at what is held."""
 _EVERY_S = 5.0
-"""Between two looks at what changes slowly, and two lines on what is refused."""
+"""Between two looks at what changes slowly, and two lines on what is refused for one reason."""
 
 
 class Gateway:
@@ -105,7 +105,8 @@ class Gateway:
         )
         self._is_stopping = False
         self._turned_s = time.monotonic()
-        self._looked_s = self._shown_s = self._told_s = 0.0
+        self._looked_s = self._shown_s = 0.0
+        self._told_s: dict[Refused, float] = {}
         self._n_untold, self._told_lost_s = 0, 0.0
 
     def run(self) -> None:
@@ -192,7 +193,7 @@ class Gateway:
         found = self._translator.translate(arrived)
         if found.refused is not None:
             self._metrics.refused.labels(found.refused).inc()
-            self._tell(f"{found.refused}: {found.why}")
+            self._tell(found.refused, found.why)
         if found.record is None:
             self._session.finish(arrived)
         elif self._forwarder.is_away and self._local.serves(found.record.topic):
@@ -236,6 +237,7 @@ class Gateway:
         metrics, store, forwarder = self._metrics, self._store, self._forwarder
         metrics.ready.set(self._trouble() is None)
         metrics.away.set(forwarder.is_away)
+        metrics.mqtt_away.set(self._session.trouble is not None)
         metrics.unconfirmed.set(forwarder.n_under_way)
         metrics.stored.set(len(store))
         metrics.stored_bytes.set(store.n_bytes)
@@ -248,10 +250,10 @@ class Gateway:
             logger.error(text, self._n_untold, store.n_bytes)
             self._n_untold, self._told_lost_s = 0, time.monotonic()
 
-    def _tell(self, text: str) -> None:
-        if time.monotonic() - self._told_s >= _EVERY_S:
-            self._told_s = time.monotonic()
-            logger.warning("%s", text)
+    def _tell(self, refused: Refused, why: str) -> None:
+        if time.monotonic() - self._told_s.get(refused, 0.0) >= _EVERY_S:
+            self._told_s[refused] = time.monotonic()
+            logger.warning("%s: %s", refused, why)
 
     def _stop(self, *_: Any) -> None:
         self._is_stopping = True

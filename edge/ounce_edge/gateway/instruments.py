@@ -34,6 +34,9 @@ class GatewayInstruments:
         )
         self.unconfirmed = gauge("ounce_gateway_unconfirmed_records", "Records under way to Kafka")
         self.away = gauge("ounce_gateway_kafka_away", "1 while messages are stored, else 0")
+        self.mqtt_away = gauge(
+            "ounce_gateway_mqtt_away", "1 while MQTT is not reached, or refuses, else 0"
+        )
         self.stored = gauge("ounce_gateway_stored_records", "Records that wait on the disk")
         self.stored_bytes = gauge("ounce_gateway_stored_bytes", "What they take, roughly")
         self.store_limit = gauge(

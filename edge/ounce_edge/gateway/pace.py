@@ -5,7 +5,8 @@ it lasts. And a broker that has just come back is slow. So the pace begins low, 
 transactions and confirmations are short, and halves where they are not.
 
 A transaction has to end in time, also on a line of some kilobytes a second. So fewer records go
-together after one that failed or took long, and more again after short ones.
+together after one that failed or took long, and more again after short ones. A large record that
+fails alone gets more time.
 """
 
 TICK_S = 0.1
@@ -14,6 +15,10 @@ _HELD_S = 0.05
 """So long the records of a batch may hold up a live message."""
 _LEAST_SHARE = 0.1
 """Of the greatest pace: a backlog ends, also where a broker is slow for good."""
+_SLOWEST_BYTES_PER_S = 4000.0
+"""Of a line: a record gets no more time than it needs on this one."""
+_MOST_MORE_S = 600.0
+"""Brokers permit transactions of 900 s, unless they are told otherwise."""
 _SLOWER = 1.1
 """The shortest transaction is forgotten by a tenth with each further one."""
 
@@ -28,6 +33,8 @@ class Pace:
 
     def __init__(self, per_s: float, timeout_s: float) -> None:
         self._timeout_s = timeout_s
+        self.more_s = 0.0
+        """What the next transaction gets beyond that; whole seconds."""
         self.limit = self.most = max(round(per_s * TICK_S), 1)
         """Records of one batch: as set, and what the line carries in time."""
         self._least = max(round(self.limit * _LEAST_SHARE), 1)
@@ -60,23 +67,29 @@ class Pace:
             self._n = min(self._n * 2, self.limit)
         self._next_s = max(began_s + TICK_S, ended_s + took_s)
 
-    def carried(self, n: int, took_s: float) -> None:
+    def carried(self, n: int, n_bytes: int, took_s: float) -> None:
         """Learn from a transaction that Kafka has.
 
         Args:
             n: records in it.
+            n_bytes: their size.
             took_s: how long it was open.
         """
-        if took_s > 0.75 * self._timeout_s:
-            self.failed(n)
-        elif took_s < 0.25 * self._timeout_s:
+        share = took_s / (self._timeout_s + self.more_s)
+        if share > 0.75:
+            self.failed(n, n_bytes)
+        elif share < 0.25:
             self.most = min(2 * self.most, self.limit)
-        elif took_s < 0.5 * self._timeout_s:
+            self.more_s //= 2
+        elif share < 0.5:
             self.most = min(self.most + self.most // 10 + 1, self.limit)
 
-    def failed(self, n: int) -> None:
-        """So many were not taken together: the next time half of them go."""
+    def failed(self, n: int, n_bytes: int) -> None:
+        """So many were not taken together: the next time half of them go, and one that was alone
+        gets more time, as its size may need."""
         self.most = max(min(n // 2, self.most), 1)
+        if n == 1:
+            self.more_s = min(n_bytes // _SLOWEST_BYTES_PER_S, _MOST_MORE_S)
 
     def start_over(self) -> None:
         """The line was down: nothing is known of it."""

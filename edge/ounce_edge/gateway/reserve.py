@@ -16,7 +16,8 @@ class Reserve:
     Args:
         path: of the file.
         size_bytes: of the room.
-        spare_bytes: what has to stay free beside it: else it would soon be needed again.
+        spare_bytes: what has to stay free beside it where it is taken: else it would soon be needed
+            again.
     """
 
     def __init__(self, path: Path, size_bytes: int, spare_bytes: int) -> None:
@@ -34,15 +35,8 @@ class Reserve:
         if self.is_held:
             return
         had = self._path.stat().st_size if self._path.exists() else 0
-        wanted = self._size_bytes + self._spare_bytes - had
-        if shutil.disk_usage(self._path.parent).free < wanted:
-            raise OSError(errno.ENOSPC, f"less than {wanted / 1e6:.0f} MB of the disk are free")
-        try:
-            if had != self._size_bytes:
-                self._write()
-        except OSError:
-            self.release()
-            raise
+        if had != self._size_bytes:  # else the process before left it
+            self._take(had)
         self.is_held = True
 
     def release(self) -> None:
@@ -50,6 +44,16 @@ class Reserve:
         self.is_held = False
         with suppress(OSError):
             self._path.unlink()
+
+    def _take(self, had: int) -> None:
+        wanted = self._size_bytes + self._spare_bytes - had
+        if shutil.disk_usage(self._path.parent).free < wanted:
+            raise OSError(errno.ENOSPC, f"less than {wanted / 1e6:.0f} MB of the disk are free")
+        try:
+            self._write()
+        except OSError:
+            self.release()
+            raise
 
     def _write(self) -> None:
         with self._path.open("wb") as file:

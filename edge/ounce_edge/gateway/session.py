@@ -134,19 +134,28 @@ class Session:
             self._unconfirmed.popleft()
         return len(self._unconfirmed)
 
-    def publish(self, reply: Reply, body: bytes, properties: Sequence[tuple[str, str]]) -> None:
+    def publish(
+        self,
+        reply: Reply,
+        body: bytes,
+        content_type: str | None,
+        properties: Sequence[tuple[str, str]],
+    ) -> None:
         """Send an answer, once the connection is there.
 
         Args:
             reply: where.
             body: the answer.
-            properties: user properties, for MQTT 5.
+            content_type: of the body, for MQTT 5.
+            properties: user properties, likewise.
         """
         about = None
         if self._is_5:
             about = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             if reply.correlation is not None:
                 about.CorrelationData = reply.correlation
+            if content_type is not None:
+                about.ContentType = content_type
             if properties:
                 about.UserProperty = [*properties]
         info = self._client.publish(reply.topic, body, qos=1, properties=about)

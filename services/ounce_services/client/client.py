@@ -23,7 +23,7 @@ from ounce_schemas.wording import counted
 
 from ounce_services.client.answer import Answer, RefusedError, read_answer, read_refusal
 from ounce_services.client.labels import label_body
-from ounce_services.client.request import Targets, as_body, make_headers
+from ounce_services.client.request import Targets, as_body, checked_text, make_headers
 from ounce_services.cluster.admin import (
     ANY_SIZE,
     CLIENT_CONFIG,
@@ -91,15 +91,18 @@ class Client:
         self._producer = Producer(
             {**CLIENT_CONFIG, **_GROUP_CONFIG, "bootstrap.servers": kafka, **security}
         )
+        self._is_open = False
         self._lock = threading.Lock()
         self._waited_for: dict[str, Answer | RefusedError | BrokerError | None] = {}
         self._others: deque[Answer | RefusedError] = deque(maxlen=_MOST_KEPT)
 
     def __enter__(self) -> Self:
         self._reader.__enter__()
+        self._is_open = True
         return self
 
     def __exit__(self, *error: object) -> None:
+        self._is_open = False
         self._producer.flush(self._timeout_s)
         self._reader.__exit__(*error)
 
@@ -108,7 +111,7 @@ class Client:
         data: Any,
         *,
         id: str | None = None,
-        device: str = "client",
+        device: str | None = "client",
         max_latency_ms: float | None = None,
         min_accuracy: float | None = None,
         explanation: bool | None = None,
@@ -119,7 +122,7 @@ class Client:
             data: a row by column names, a list of values, the bytes of a raw tensor, an array of
                 numbers, or text in any format that the worker recognises.
             id: of the request; None: a new one.
-            device: who sends it; requests of one device keep their order.
+            device: who sends it; requests of one device keep their order. None: nobody is named.
             max_latency_ms: deadline; None: the policy's.
             min_accuracy: accuracy floor in [0, 1]; None: the policy's.
             explanation: whether the answer says what each input contributed; None: the policy's.
@@ -128,11 +131,14 @@ class Client:
             The request's id, which its answer has too.
 
         Raises:
+            TypeError: the id or the device is no text, or the data can't be sent.
             BrokerError: the client's queue is full, or the request is too large for it.
         """
-        id_ = uuid.uuid4().hex if id is None else id
+        self._check_open()
+        id_ = uuid.uuid4().hex if id is None else checked_text("id", id)
         headers = make_headers(id_, Targets(max_latency_ms, min_accuracy, explanation))
         body = as_body(data)
+        key = None if device is None else checked_text("device", device)
 
         def told(error: KafkaError | None, _: Message) -> None:
             if error is None:
@@ -145,9 +151,7 @@ class Client:
                     _log.warning("request %s is lost: %s", id_, why)
 
         try:
-            self._producer.produce(
-                self._requests, body, device, headers=[*headers], on_delivery=told
-            )
+            self._producer.produce(self._requests, body, key, headers=[*headers], on_delivery=told)
         except KafkaException as e:
             raise _not_taken(e.args[0], self._requests, body) from e
         except BufferError as e:
@@ -164,12 +168,15 @@ class Client:
             how: as for `send`.
 
         Raises:
+            ValueError: another thread waits for the answer of this id.
             RefusedError: the request became a dead letter.
             TooLargeError: the request is larger than its topic takes.
             BrokerError: Kafka does not take the request, or nothing came back in time.
         """
         id_ = how.get("id") or uuid.uuid4().hex
         with self._lock:
+            if id_ in self._waited_for:
+                raise ValueError(f"id {id_!r} is waited for already: give each request its own")
             self._waited_for[id_] = None
         limit_s = self._timeout_s if timeout_s is None else timeout_s
         try:
@@ -212,6 +219,7 @@ class Client:
             InvalidMessageError: no worker could use such a label.
             BrokerError: the task has no topic of labels, or Kafka does not take the label in time.
         """
+        self._check_open()
         body = label_body(id, label, value)
         if not self._takes_labels:
             require_topics(self._describe(), self._task, [self._labels])
@@ -246,6 +254,7 @@ class Client:
 
     def _take(self) -> None:
         """Sort what has come: to those who wait for it, or to the others."""
+        self._check_open()
         with self._lock:
             for batch in self._reader.drain():
                 for message in batch.messages:
@@ -256,6 +265,10 @@ class Client:
                         self._waited_for[found.id] = found
                     else:
                         self._others.append(found)
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise RuntimeError("use it inside `with Client(...) as client`")
 
     def _read(self, message: Message) -> Answer | RefusedError | None:
         if message.topic() == self._letters:

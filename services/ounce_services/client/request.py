@@ -63,6 +63,17 @@ def make_headers(id_: str, targets: Targets) -> list[tuple[str, bytes]]:
     return headers
 
 
+def checked_text(what: str, value: object) -> str:
+    """An id, or a device.
+
+    Raises:
+        TypeError: it is no text.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"{what} {value!r} is no text: give one, such as {str(value)!r}")
+    return value
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()

@@ -176,7 +176,7 @@ def test_one_that_can_not_go_on_is_replaced_and_its_records_are_read_again(
     error: KafkaError,
     of_abort: KafkaError,
 ) -> None:
-    monkeypatch.setattr(transactions, "_HUNG_S", 0)
+    monkeypatch.setattr(delivery._producer, "_hung_s", 0)
     lost = producer_of(delivery)
     monkeypatch.setattr(lost, step, raising(error), raising=False)
     monkeypatch.setattr(lost, "abort_transaction", raising(of_abort), raising=False)
@@ -198,7 +198,7 @@ def test_one_that_can_not_go_on_is_replaced_and_its_records_are_read_again(
 def test_a_new_one_that_can_not_start_either_is_replaced_again(
     delivery: ExactlyOnce, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transactions, "_HUNG_S", 0)
+    monkeypatch.setattr(delivery._producer, "_hung_s", 0)
     lost, outcomes = producer_of(delivery), iter([raising(SILENT), raising(SILENT)])
     monkeypatch.setattr(lost, "commit_transaction", raising(SILENT))
     monkeypatch.setattr(

@@ -43,6 +43,9 @@ def test_attributes_of_an_event_get_their_mark_and_others_stay() -> None:
     headers = dict(translator().translate(arrived(properties=event)).record.headers)  # type: ignore[union-attr]
     assert headers["ce_id"] == b"7"
     assert headers["traceparent"] == b"00-1-2-3"
+    others = [("specversion", "1.0"), ("ounce-answer", "flat"), ("ce_minaccuracy", "0.9")]
+    headers = dict(translator().translate(arrived(properties=others)).record.headers)  # type: ignore[union-attr]
+    assert (headers["ounce-answer"], headers["ce_minaccuracy"]) == (b"flat", b"0.9")
     plain = [("ce_id", "7"), ("room", "9")]
     headers = dict(translator().translate(arrived(properties=plain)).record.headers)  # type: ignore[union-attr]
     assert (headers["ce_id"], headers["room"]) == (b"7", b"9")

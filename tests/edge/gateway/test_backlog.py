@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, TopicPartition
 from ounce_edge.gateway import backlog as room
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.backlog import Backlog
 from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.pace import Pace
 from ounce_edge.gateway.store import Store
+from ounce_edge.gateway.store_group import StoreGroup
 from ounce_schemas.errors import BrokerError
 
 from tests.edge.gateway.fake_kafka import FakeKafka
@@ -25,8 +23,8 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
     fake = FakeKafka()
     monkeypatch.setattr(room, "TransactionalProducer", fake.producer)
     monkeypatch.setattr(room, "_PAUSE_S", 0.01)
-    monkeypatch.setattr(Backlog, "_look", lambda _: None)
-    monkeypatch.setattr(Backlog, "_committed", lambda _: fake.committed)
+    monkeypatch.setattr(StoreGroup, "metadata", lambda _: None)
+    monkeypatch.setattr(StoreGroup, "committed", lambda _: fake.committed)
     return fake
 
 
@@ -146,10 +144,10 @@ def test_the_first_transaction_on_a_line_takes_no_records(kafka: FakeKafka, stor
 def test_a_kafka_that_takes_no_transactions_is_told_before_anything_is_stored(
     kafka: FakeKafka, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def denied(_: Backlog) -> None:
+    def denied(_: StoreGroup) -> None:
         raise BrokerError("no right to begin")
 
-    monkeypatch.setattr(Backlog, "_look", denied)
+    monkeypatch.setattr(StoreGroup, "metadata", denied)
     backlog = Backlog({"bootstrap.servers": "x:1"}, ["t"], store, 50, lambda _: None, never)
     backlog.start()
     backlog.allow(True)
@@ -158,7 +156,7 @@ def test_a_kafka_that_takes_no_transactions_is_told_before_anything_is_stored(
             lambda: backlog.trouble == "none could be sent if stored: no right to begin",
             lambda: backlog.trouble,
         )
-        monkeypatch.setattr(Backlog, "_look", lambda _: None)
+        monkeypatch.setattr(StoreGroup, "metadata", lambda _: None)
         wait_until(lambda: backlog.trouble is None, lambda: backlog.trouble)
     finally:
         backlog.close()
@@ -261,36 +259,3 @@ def test_a_backlog_of_absent_topics_alone_writes_nothing_and_does_not_spin(
     finally:
         backlog.close()
     assert kafka.taken[1:] == values
-
-
-def test_what_kafka_does_not_say_is_not_taken_for_nothing(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Asked:
-        def __init__(self, _: Any) -> None:
-            self.places: list[TopicPartition] = []
-
-        def __enter__(self) -> "Asked":
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def committed(self, places: list[TopicPartition], _: float) -> list[Any]:
-            codes = (KafkaError.UNKNOWN_TOPIC_OR_PART, None)
-            return [told(at, code) for at, code in zip(places, codes, strict=True)]
-
-    def told(at: TopicPartition, code: int | None) -> Any:
-        error = None if code is None else KafkaError(code)
-        return SimpleNamespace(topic=at.topic, offset=7 if code is None else -1001, error=error)
-
-    backlog = Backlog({}, ["gone", "t"], store, 50, lambda _: None, never)
-    monkeypatch.setattr(room, "Consumer", Asked)
-    assert backlog._committed() == 7
-    monkeypatch.setattr(
-        Asked,
-        "committed",
-        lambda _, places, __: [told(at, KafkaError.TOPIC_AUTHORIZATION_FAILED) for at in places],
-    )
-    with pytest.raises(BrokerError, match=r"gone: Broker: Topic authorization failed"):
-        backlog._committed()

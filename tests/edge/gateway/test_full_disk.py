@@ -92,7 +92,7 @@ def test_what_is_stored_leaves_a_disk_that_stays_full(
         try:
             metric, log = second.value_of, second.child.log_tail
             wait_until(lambda: metric("ounce_gateway_store_failing") == 1, log)
-            assert "of the disk are free" in second.get("/healthz")[1]
+            assert "can't be written" in second.get("/healthz")[1]
             assert first_of_each(far) == sent
             wait_until(lambda: metric("ounce_gateway_store_failing") == 0, log)
             wait_until(lambda: metric("ounce_gateway_stored_records") == 0, log)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from ounce_edge.broker.certificates import first_expiry_s
-from ounce_edge.gateway.arrivals import KafkaRecord
+from ounce_edge.gateway.arrivals import Arrived, KafkaRecord
 from ounce_edge.gateway.gateway import Gateway
 from ounce_edge.gateway.settings import GatewaySettings
 
@@ -37,6 +37,19 @@ def test_the_log_tells_how_many_messages_were_dropped(
     told = [r.getMessage() for r in caplog.records if "dropped" in r.message]
     assert n_dropped > 10
     assert [text.partition(",")[0] for text in told] == [f"dropped {n_dropped} stored messages"]
+    gateway._answers.close()
+    gateway._store.close()
+
+
+def test_a_refusal_is_told_beside_many_of_another_reason(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = make_gateway(tmp_path)
+    for _ in range(3):
+        gateway._take(Arrived("s/d/other", b"1", 0), [])
+    gateway._take(Arrived("s/d/digits", b"1", 0, is_retained=True), [])
+    told = [r.getMessage().partition(":")[0] for r in caplog.records if r.levelname == "WARNING"]
+    assert told == ["bad-topic", "retained"]
     gateway._answers.close()
     gateway._store.close()
 

@@ -10,6 +10,7 @@ import yaml
 from click.testing import CliRunner
 from ounce_edge.gateway.command import command
 from ounce_edge.gateway.settings import GatewaySettings
+from ounce_schemas.bounded_yaml import MOST_BYTES
 from ounce_schemas.topic_maps import MapKind
 
 GOOD = """\
@@ -87,6 +88,7 @@ def test_options_go_beside_a_file(tmp_path: Path) -> None:
         ("maps: [&a [*a]]", "maps.yaml: not valid YAML"),
         ("maps: " + "[" * 10_000, "maps.yaml: not valid YAML: nested too deeply"),
         ("maps: 1\nmaps: 2", "maps.yaml: not valid YAML"),
+        ("maps: []" + " " * MOST_BYTES, "are read: take patterns in place of lists of names"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_its_place(

@@ -60,12 +60,13 @@ def test_a_message_is_forwarded_and_its_answer_comes_back(
         assert headers["ce_maxlatencyms"] == b"50"
         assert headers["content-type"] == b"application/json"
         assert abs(request.timestamp()[1] - began_ms) < 60_000
+        assert gateway.value_of("ounce_gateway_mqtt_away") == 0
         far_end.answer(request, b"yes")
         (answer,) = device.wait_for(1)
         assert (answer.topic, answer.payload) == ("answers/d1/mine", b"yes")
         assert answer.properties is not None
         assert answer.properties.CorrelationData == b"\x00\xff"
-        assert ("ce_id", "7") in answer.properties.UserProperty
+        assert ("id", "7") in answer.properties.UserProperty
 
         old.send(f"sensors/d2/{TASK}", b"raw")
         (request,) = far_end.read(1)
@@ -133,6 +134,7 @@ def test_a_gateway_that_ends_while_mqtt_is_away_asks_kafka_for_nothing_more(
 
     try:
         wait_until(is_let_in, gateway.child.log_tail)
+        assert gateway.value_of("ounce_gateway_mqtt_away") == 1
     finally:
         code = gateway.child.stop()
     assert code == 0, gateway.child.log_tail()

@@ -64,18 +64,36 @@ def test_one_a_second_is_one_at_least() -> None:
 def test_fewer_go_together_on_a_line_that_is_too_slow_for_them_and_more_once_it_is_not() -> None:
     pace = Pace(5000, 10)
     run(pace, 0.01, 5)
-    pace.failed(500)
-    pace.failed(250)
+    pace.failed(500, 1000)
+    pace.failed(250, 1000)
     assert (pace.most, run(pace, 0.01, 1)) == (125, [125])
-    pace.carried(125, 8.0)
+    pace.carried(125, 1000, 8.0)
     assert pace.most == 62
-    pace.carried(62, 6.0)
+    pace.carried(62, 1000, 6.0)
     assert pace.most == 62, "it is in time, and more would not be"
-    pace.carried(62, 3.0)
+    pace.carried(62, 1000, 3.0)
     assert pace.most == 69
     for _ in range(4):
-        pace.carried(pace.most, 1.0)
+        pace.carried(pace.most, 1000, 1.0)
     assert (pace.most, pace.limit) == (500, 500)
     for _ in range(20):
-        pace.failed(1)
+        pace.failed(1, 1000)
     assert pace.most == 1
+
+
+def test_a_large_record_that_fails_alone_gets_the_time_that_it_needs_and_others_do_not() -> None:
+    pace = Pace(5000, 10)
+    pace.failed(2, 1_000_000)
+    pace.failed(1, 1000)
+    assert pace.more_s == 0, "it failed for another reason than its size"
+    pace.failed(1, 400_000)
+    assert pace.more_s == 100
+    pace.carried(1, 400_000, 60.0)
+    assert pace.more_s == 100
+    pace.carried(1, 1000, 100.0)
+    assert pace.more_s == 0
+    pace.failed(1, 10**9)
+    assert pace.more_s == 600
+    for _ in range(10):
+        pace.carried(1, 1000, 1.0)
+    assert pace.more_s == 0

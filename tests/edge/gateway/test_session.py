@@ -100,12 +100,26 @@ def test_a_lost_connection_forwards_nothing_twice(mosquitto: Mosquitto) -> None:
         assert [a.payload for a in take(own, 1, own.finish)] == [b"4"], "all were acknowledged"
 
 
+@pytest.mark.usefixtures("mosquitto")  # skips without one
+def test_a_broker_that_is_killed_knows_the_gateway_again_where_it_saves_often() -> None:
+    with Mosquitto(["allow_anonymous true", "autosave_interval 1"]) as broker:
+        saved = broker.folder / "mosquitto.db"
+        with session(broker) as own:
+            wait_until(lambda: saved.exists() and b"s/+/+" in saved.read_bytes(), lambda: saved)
+            broker.kill()
+            broker.start()
+            with MqttDevice(broker.port) as device:  # before the gateway is back
+                device.send("s/d/digits", b"1")
+            assert [a.payload for a in take(own, 1, own.finish)] == [b"1"]
+
+
 def test_answers_go_out_and_are_confirmed(mosquitto: Mosquitto) -> None:
     with session(mosquitto) as own, MqttDevice(mosquitto.port, ["answers/#"]) as device:
-        own.publish(Reply("answers/d/digits", b"\x01"), b"yes", [("a", "b")])
+        own.publish(Reply("answers/d/digits", b"\x01"), b"yes", "text/plain", [("a", "b")])
         (heard,) = device.wait_for(1)
         assert heard.properties is not None
         assert heard.properties.CorrelationData == b"\x01"
+        assert heard.properties.ContentType == "text/plain"
         assert heard.properties.UserProperty == [("a", "b")]
         wait_until(lambda: own.n_unconfirmed == 0, lambda: own.n_unconfirmed)
 
@@ -123,7 +137,7 @@ def test_an_answer_with_a_header_that_mqtt_forbids_hinders_no_other(
         wait_until(lambda: not own.n_unconfirmed, lambda: own.trouble)
     assert (first.payload, second.payload) == (b"1", b"2")
     assert first.properties is not None
-    assert first.properties.UserProperty == [("ce_id", "1")]
+    assert first.properties.UserProperty == [("id", "1")]
 
 
 def test_gateways_of_a_group_share_the_messages(mosquitto: Mosquitto) -> None:

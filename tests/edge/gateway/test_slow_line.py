@@ -6,26 +6,46 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from ounce_edge.broker.delivery.publishing import Publishing
 from ounce_edge.broker.delivery.refusals import Refusal
 from ounce_edge.broker.delivery.transactional_producer import AbortedError
 from ounce_edge.gateway import backlog as room
+from ounce_edge.gateway import store_group
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.backlog import Backlog
 from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.store import Store
+from ounce_edge.gateway.store_group import StoreGroup
 from ounce_edge.wire.records import Outgoing
 
 from tests.edge.gateway.fake_kafka import FakeKafka
 from tests.support.edge.backlogs import send_all
 
 _MOST = 3
+_BYTES_PER_S = 8000
 
 
 class SlowKafka(FakeKafka):
-    """A fake on which a transaction of more than a few records never ends in time."""
+    """A fake on which a transaction of more than a few records never ends in time, nor one that
+    carries more than a slow line does meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timeouts_s: list[float] = []
+        """Of the transactions of each producer."""
+        self.idle_s = 0.0
+        """After so long a connection is closed, and its request sent again."""
+
+    def producer(self, publishing: Publishing, *_: Any, **more: Any) -> FakeKafka:
+        of = publishing.settings
+        self.timeouts_s.append(of["transaction.timeout.ms"] / 1e3)
+        self.idle_s = of["connections.max.idle.ms"] / 1e3
+        return super().producer(**more)
 
     def commit(self, batch: Sequence[Outgoing], offsets: Any, group: Any) -> list[Refusal]:
-        if sum(len(outgoing.values) for outgoing in batch) > _MOST:
+        values = [bytes(value or b"") for outgoing in batch for value in outgoing.values]
+        took_s = sum(map(len, values)) / _BYTES_PER_S
+        if len(values) > _MOST or took_s > min(self.timeouts_s[-1], self.idle_s):
             raise AbortedError("timed out")
         return super().commit(batch, offsets, group)
 
@@ -35,8 +55,8 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> SlowKafka:
     fake = SlowKafka()
     monkeypatch.setattr(room, "TransactionalProducer", fake.producer)
     monkeypatch.setattr(room, "_PAUSE_S", 0.01)
-    monkeypatch.setattr(room, "Consumer", FarConsumer)
-    monkeypatch.setattr(Backlog, "_committed", lambda _: fake.committed)
+    monkeypatch.setattr(store_group, "Consumer", FarConsumer)
+    monkeypatch.setattr(StoreGroup, "committed", lambda _: fake.committed)
     return fake
 
 
@@ -78,3 +98,17 @@ def test_all_that_is_stored_goes_in_smaller_transactions(
         backlog.hurry(b"d")
     send_all(backlog, store)
     assert kafka.taken == values
+
+
+def test_a_record_that_takes_longer_than_a_transaction_gets_the_time_that_it_needs(
+    kafka: SlowKafka, store: Store
+) -> None:
+    values = [b"before", bytes(300_000), bytes(30_000), b"behind"]
+    store.add([KafkaRecord("t", b"d", value, [], 5) for value in values])
+    backlog = Backlog(
+        {"bootstrap.servers": "x:1"}, ["t"], store, 5000, lambda _: None, lambda *_: None
+    )
+    send_all(backlog, store)
+    assert kafka.taken == values
+    assert kafka.timeouts_s[0] == 10
+    assert 300_000 / _BYTES_PER_S < max(kafka.timeouts_s) < 100

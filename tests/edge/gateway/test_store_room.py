@@ -86,6 +86,21 @@ def test_a_store_that_was_closed_opens_on_a_disk_that_is_full_and_gives_what_it_
         again.close()
 
 
+def test_a_store_that_was_closed_takes_records_on_a_disk_with_little_room(tmp_path: Path) -> None:
+    bounds = Bounds(10**9, 1e9)
+    with SmallDisk(tmp_path / "disk", bounds.reserve_bytes // 1024 + 3000) as disk:
+        if not disk.is_mounted:
+            pytest.skip("this user may not mount a disk")
+        store = Store(disk.folder / "store.db", bounds)
+        store.close()
+        disk.fill(but=1_000_000)
+        again = Store(disk.folder / "store.db", bounds)
+        again.add(RECORDS[:10])
+        again.tidy()
+        assert len(again) == 10
+        again.close()
+
+
 def test_where_the_reserve_can_not_be_removed_a_write_fails_as_any_other(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.db", Bounds(10**9, 1e9))
     store.add(RECORDS[:1])
@@ -111,7 +126,7 @@ def test_a_reserve_is_not_taken_of_a_disk_that_has_little_more(
     assert not (tmp_path / "reserve").exists()
     Usage.free = 1500
     reserve.hold()
-    Usage.free = 500
+    Usage.free = 0
     again = Reserve(tmp_path / "reserve", 1000, 500)
     again.hold()  # it was left by a process that was killed
     again.release()

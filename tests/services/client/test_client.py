@@ -3,8 +3,10 @@
 import asyncio
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from ounce_services.cluster.reading import read_topic
 from ounce_services.devices.samples import Samples
 
 from tests.services.fake_worker import FakeWorker
+from tests.support.process.wait import wait_until
 
 
 @pytest.fixture
@@ -57,6 +60,55 @@ def test_ask_gives_the_answer_of_its_own_request(kafka: str, samples: Samples) -
         sent = {client.send(row) for row in samples.inputs["input"][3:6]}
         others = list(islice(client.answers(timeout_s=60), len(sent)))
         assert {found.id for found in others if isinstance(found, Answer)} == sent
+
+
+def test_an_id_that_another_thread_waits_for_is_refused_and_that_one_gets_its_answer(
+    kafka: str, samples: Samples
+) -> None:
+    row, may_answer = samples.inputs["input"][0], Event()
+
+    def fate(_: int) -> str:
+        may_answer.wait(60)
+        return "answer"
+
+    with (
+        Client(kafka, "toy", timeout_s=60) as client,
+        FakeWorker(kafka, samples, fate) as worker,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        first = pool.submit(client.ask, row, id="same")
+        wait_until(lambda: "same" in client._waited_for, lambda: worker.seen)
+        with pytest.raises(ValueError, match="'same' is waited for already"):
+            client.ask(row, id="same")
+        may_answer.set()
+        assert first.result().id == "same"
+        assert client.ask(row, id="same").id == "same"
+
+
+def test_a_client_that_is_not_open_says_how_it_is_used(kafka: str, samples: Samples) -> None:
+    client = Client(kafka, "toy")
+    uses = (
+        lambda: client.ask([1]), lambda: client.send([1]), lambda: next(client.answers(1)),
+        lambda: client.label("a", label="1"),
+    )  # fmt: skip
+    for use in uses:
+        with pytest.raises(RuntimeError, match=r"use it inside `with Client\(...\) as client`"):
+            use()
+    with client:
+        client.send(samples.inputs["input"][0])
+    for use in uses:
+        with pytest.raises(RuntimeError, match="use it inside"):
+            use()
+
+
+@pytest.mark.parametrize("how", [{"id": 17}, {"device": 17}])
+def test_an_id_or_a_device_that_is_no_text_is_refused(kafka: str, how: dict[str, Any]) -> None:
+    (name,) = how
+    with (
+        Client(kafka, "toy") as client,
+        pytest.raises(TypeError, match=f"{name} 17 is no text: give one, such as '17'"),
+    ):
+        client.ask([1], **how)
 
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [

@@ -1,6 +1,7 @@
 """Alerts are silent for an hour without a fault; each fires with its own, and ends after it."""
 
 import dataclasses
+import math
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -29,6 +30,7 @@ MODEL_FAILED = f'ounce_dead_letters_total{{reason="model-failed",{TASK}}}'
 FENCED = f'ounce_transactions_aborted_total{{cause="fenced",{W1}}}'
 EXPIRY = f'ounce_certificate_expiry_timestamp_seconds{{certificate="ssl_ca",{W1}}}'
 G = 'instance="g-1",job="ounce-gateway"'
+MQTT_AWAY = f"ounce_gateway_mqtt_away{{{G}}}"
 DROPPED = f"ounce_gateway_dropped_total{{{G}}}"
 REFUSED = f'ounce_gateway_refused_total{{reason="bad-topic",{G}}}'
 STORED, AGE_S = f"ounce_gateway_stored_records{{{G}}}", f"ounce_gateway_stored_age_seconds{{{G}}}"
@@ -70,6 +72,7 @@ FLEET: dict[str, Values | Counter] = {
     f"up{{{G}}}": gauge(1, 1),
     f"ounce_gateway_ready{{{G}}}": gauge(1, 1),
     f"ounce_gateway_kafka_away{{{G}}}": gauge(0, 0),
+    MQTT_AWAY: gauge(0, 0),
     f"ounce_gateway_store_failing{{{G}}}": gauge(0, 0),
     f"ounce_gateway_messages_total{{{G}}}": Counter(A_MINUTE, A_MINUTE),
     f"ounce_gateway_stored_bytes{{{G}}}": gauge(0, 0),
@@ -94,6 +97,7 @@ CAUSES = [
     ),
     Fault("OunceWorkerFenced", {FENCED: Counter(0, 4)}, 2, 2, 17),
     Fault("OunceCertificateExpires", {EXPIRY: gauge(100 * DAY_S, 3 * DAY_S)}, 1, 5, 1),
+    Fault("OunceCertificateUnreadable", {EXPIRY: gauge(100 * DAY_S, math.nan)}, 3, 5, 1),
     Fault("OunceWorkerStuck", {f"ounce_healthy{{{W1}}}": gauge(1, 0)}, 1, 5, 1),
     Fault("OunceWorkerNotReady", {f"ounce_ready{{{W1}}}": gauge(1, 0)}, 2.5, 5, 1),
     Fault("OunceLagGrows", {LAG: ramp(2000)}, 2, 5, 1),
@@ -156,6 +160,9 @@ CAUSES = [
     ),
     Fault("OunceGatewayGone", {f"up{{{G}}}": gauge(1, 0)}, 2, 5, 1),
     Fault("OunceGatewayCutOff", {f"ounce_gateway_kafka_away{{{G}}}": gauge(0, 1)}, 3, 5, 1),
+    Fault("OunceGatewayWithoutMqtt", {MQTT_AWAY: gauge(0, 1)}, 3, 5, 2),
+    # Two of one name throw each other out.
+    Fault("OunceGatewayWithoutMqtt", {MQTT_AWAY: lambda bad, i: float(bad and i % 2)}, 4, 6, 2),
     Fault("OunceGatewayNotReady", {f"ounce_gateway_ready{{{G}}}": gauge(1, 0)}, 3, 5, 1),
     Fault("OunceGatewayBacklogGrows", {STORED: ramp(100)}, 14, 16, 16),
     Fault("OunceGatewayBacklogAges", {AGE_S: ramp(15)}, 8, 12, 7),

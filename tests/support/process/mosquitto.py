@@ -88,13 +88,18 @@ class Mosquitto:
             self._child.stop()
             self._child = None
 
+    def kill(self) -> None:
+        """Stop it as a crash would (SIGKILL); it keeps what it has saved."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
     def __enter__(self) -> Self:
         self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._child is not None:
-            self._child.kill()
+        self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -1,6 +1,7 @@
 """A disk that a process fills soon: a file system in memory, or a limit on the process's files."""
 
 import resource
+import shutil
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -37,12 +38,12 @@ class SmallDisk:
             self._mount(f"remount,size={kilobytes}k")
         self._limit()
 
-    def fill(self) -> None:
-        """Take up the room that is left, as another program may."""
+    def fill(self, but: int = 0) -> None:
+        """Take up the room that is left, as another program may, but for so many bytes."""
         assert self.is_mounted  # else it would be that of the machine's disk
         with suppress(OSError), (self.folder / "others").open("ab", buffering=0) as file:
-            while file.write(bytes(4096)):
-                pass
+            while shutil.disk_usage(self.folder).free > but:
+                file.write(bytes(4096))
 
     def __enter__(self) -> Self:
         self.folder.mkdir()

@@ -36,9 +36,6 @@ TRANSACTION_SETTINGS: ProducerSettings = {
 _TRY_S = 5.0
 """Seconds of one attempt at a step of a transaction; what can be retried is tried again."""
 _PAUSE_S = 0.1
-_HUNG_S = 15
-"""A transaction that is open for so long is one that the broker has given up. Where the broker was
-silent for a while and not gone, the client may find it no more: then only a new one does."""
 
 
 class AbortCause(StrEnum):
@@ -88,8 +85,11 @@ class TransactionalProducer:
         }
         self._producer = Producer(self._settings, logger=logger)
         self._closing = threading.Event()
+        self._hung_s = round(1.5 * self._settings["transaction.timeout.ms"] / 1e3)
+        """A transaction that is open for so long is one that the broker has given up. Where it was
+        silent for a while and not gone, only a new client may find it again."""
         self._start()
-        self._guard = HangGuard(_HUNG_S)
+        self._guard = HangGuard(self._hung_s)
 
     def commit(
         self, batch: Sequence[Outgoing], offsets: Sequence[TopicPartition], group: Any
@@ -222,7 +222,7 @@ class TransactionalProducer:
             _LostError: only a new producer helps.
             BrokerError: nothing does.
         """
-        told, began_s = False, time.monotonic()
+        told, until_s = False, time.monotonic() + self._hung_s
         while True:
             try:
                 attempt()
@@ -251,8 +251,8 @@ class TransactionalProducer:
             if not told:
                 logger.warning("can't %s transactions yet, trying again: %s", what, error.str())
                 told = True
-            if time.monotonic() - began_s > _HUNG_S or self._closing.wait(_PAUSE_S):
-                raise _HungError(f"can't {what} it for {_HUNG_S} s: {error.str()}")
+            if time.monotonic() > until_s or self._closing.wait(_PAUSE_S):
+                raise _HungError(f"can't {what} it for {self._hung_s} s: {error.str()}")
 
 
 def _all(batch: Sequence[Outgoing], refused: Sequence[Refusal], why: str) -> list[Refusal]:

@@ -8,6 +8,9 @@ from ounce_services.monitoring.questions import (
     Question,
 )
 
+_EXPIRY = 'ounce_certificate_expiry_timestamp_seconds{job="ounce-gateway"}'
+"""Not equal to itself where a file can't be read: it is no number then."""
+
 
 def _rate(metric: str, by: str) -> str:
     return f"sum by ({by}) (rate({metric}[$__rate_interval]))"
@@ -71,6 +74,14 @@ GATEWAY = Board(
             steps=ONE_IS_BAD,
         ),
         Question(
+            title="Is MQTT away?",
+            about="1 while a gateway does not reach its MQTT broker, or is refused there.",
+            asks={"{{instance}}": "max by (instance) (ounce_gateway_mqtt_away)"},
+            alert="OunceGatewayWithoutMqtt",
+            unit="none",
+            steps=ONE_IS_BAD,
+        ),
+        Question(
             title="How much is stored?",
             about="Messages that wait on the disk. They go when Kafka is back.",
             asks={"{{instance}}": "max by (instance) (ounce_gateway_stored_records)"},
@@ -115,6 +126,17 @@ GATEWAY = Board(
             about="1 while it can't, as on a full disk. Messages then stay with MQTT.",
             asks={"{{instance}}": "max by (instance) (ounce_gateway_store_failing)"},
             alert="OunceGatewayStoreFails",
+            unit="none",
+            steps=ONE_IS_BAD,
+        ),
+        Question(
+            title="How many certificates can't be read?",
+            about="Files of the connections with MQTT. 0 is good.",
+            asks={
+                "{{instance}}": f"sum by (instance) ({_EXPIRY} != bool {_EXPIRY}) "
+                "or max by (instance) (0 * ounce_gateway_ready)"
+            },
+            alert="OunceCertificateUnreadable",
             unit="none",
             steps=ONE_IS_BAD,
         ),
