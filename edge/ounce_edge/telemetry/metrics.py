@@ -16,7 +16,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
-from ounce_edge.broker.delivery.transactional_producer import AbortCause
+from ounce_edge.broker.delivery.transaction_failures import AbortCause
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.snapshot import Snapshot
