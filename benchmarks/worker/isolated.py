@@ -71,7 +71,8 @@ def compare(
     call: Callable[[], object], isolation: Isolation, rounds: int
 ) -> tuple[list[float], list[float]]:
     """Milliseconds a call in the worker, and isolated, of each round."""
-    here_ms, there_ms = [], []
+    here_ms: list[float] = []
+    there_ms: list[float] = []
     isolation.begin()
     call()  # starts the process, and loads the model there
     n_calls = max(1, round(_ROUND_S * 1e3 / _call_ms(call, 3)))
