@@ -28,6 +28,8 @@ class EventKind(StrEnum):
     name served, that one goes on."""
     MODELS_REFUSED = "models-refused"
     """Nothing of a change can be taken: what served goes on."""
+    MODEL_WORSE = "model-worse"
+    """Labels contradict what the card of a model promises: it is worse."""
     ACCURACY_CHANGED = "accuracy-changed"
     """Labels, or confidences on recent inputs, contradict what a plan was believed to achieve."""
     FLOOR_UNREACHABLE = "floor-unreachable"

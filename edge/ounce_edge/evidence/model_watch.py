@@ -23,23 +23,37 @@ _MOST_NAMED = 5
 
 
 class ModelWatch:
-    """Watches one edition's models and plans, and keeps what is believed of them up to date."""
+    """Watches one edition's models and plans, and keeps what is believed of them up to date.
 
-    def __init__(self, plans: Plans) -> None:
-        self._plans = plans
+    Args:
+        plans: of the edition.
+        task: its name.
+        versions: of the models.
+    """
+
+    def __init__(self, plans: Plans, task: str, versions: Sequence[str]) -> None:
+        self._plans, self._task, self._versions = plans, task, versions
+        self._looked_at = plans.accuracy.refuted
+        """What was looked at last for models that are worse."""
+        self._told_worse = set[int]()
+        """Models that people were told of."""
         self._told = plans.accuracy.moved
         """Whose accuracy people think has changed."""
         self._told_at_s = -math.inf
         self._failed_in_a_row: dict[int, int] = {}
         """By model, inputs that it failed on since it answered one, where there are any."""
 
-    def inherit(self, before: "ModelWatch", plans: Mapping[int, int]) -> None:
+    def inherit(
+        self, before: "ModelWatch", models: Mapping[int, int], plans: Mapping[int, int]
+    ) -> None:
         """Go on where another watch ends: what it had no time to tell is told here.
 
         Args:
             before: the other watch.
-            plans: of plans that run the same models, their index there by the one here.
+            models: of models that are there too, their index there by the one here.
+            plans: of plans that run the same models, likewise.
         """
+        self._told_worse = {m for m, was in models.items() if was in before._told_worse}
         self._told, self._told_at_s = self._plans.accuracy.moved.copy(), before._told_at_s
         for plan, was in plans.items():
             if self._plans[plan].accuracy == before._plans[was].accuracy:
@@ -146,6 +160,31 @@ class ModelWatch:
         more = f"; and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
         text = "; ".join(map(self._accuracy_text, changed[:_MOST_NAMED])) + more
         return [Incident(EventKind.ACCURACY_CHANGED, subject, text)]
+
+    def look_at_worse(self) -> list[Incident]:
+        """Tell of models whose labels contradict their cards for the worse, of each once."""
+        if self._plans.accuracy.refuted is self._looked_at:
+            return []
+        self._looked_at = self._plans.accuracy.refuted
+        new = sorted(self._plans.worse_models - self._told_worse)
+        self._told_worse.update(new)
+        return [
+            Incident(EventKind.MODEL_WORSE, self._plans.models[m].name, self._worse_text(m))
+            for m in new
+        ]
+
+    def _worse_text(self, model: int) -> str:
+        plans, name = self._plans, self._plans.models[model].name
+        refuted = np.flatnonzero(plans.accuracy.refuted).tolist()
+        p = min(
+            (p for p in refuted if any(step.model == model for step in plans[p].steps)),
+            key=lambda p: len(plans[p].steps),
+        )
+        return (
+            f"labels contradict the card of model {name}, version {self._versions[model]}: "
+            f"{self._accuracy_text(p)}; `ounce models retire {self._task} {name}` withdraws it, "
+            f"`ounce models restore {self._task} RELEASE` brings back the release before"
+        )
 
     def _accuracy_text(self, p: int) -> str:
         beliefs, plan = self._plans.accuracy, self._plans[p]

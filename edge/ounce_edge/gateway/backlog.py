@@ -18,9 +18,9 @@ from ounce_schemas.errors import BrokerError
 
 from ounce_edge.broker.delivery.publishing import ProducerSettings, Publishing
 from ounce_edge.broker.delivery.refusals import Refusal
+from ounce_edge.broker.delivery.transaction_failures import AbortedError
 from ounce_edge.broker.delivery.transactional_producer import (
     TRANSACTION_SETTINGS,
-    AbortedError,
     TransactionalProducer,
 )
 from ounce_edge.gateway.arrivals import KafkaRecord, as_outgoing

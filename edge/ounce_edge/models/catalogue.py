@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -106,6 +106,10 @@ class Ladder:
     """Where there is a GPU, the models that are not on it."""
 
 
+Trial = Callable[[Path, bytes, TaskSpec, ModelCard], None]
+"""Takes a model's file, its content, task and card; raises ArtifactError where it can't serve."""
+
+
 def load_ladder(
     models_dir: Path,
     task_name: str,
@@ -113,6 +117,7 @@ def load_ladder(
     *,
     with_plans: bool = True,
     serving: Ladder | None = None,
+    first_trial: Trial | None = None,
 ) -> Ladder:
     """Load and verify every model under `models_dir/task_name`.
 
@@ -126,6 +131,7 @@ def load_ladder(
         with_plans: whether plans are read.
         serving: what serves. A file that is loaded is not loaded again, and a model that is refused
             leaves the one of its name in service.
+        first_trial: tries each model before it is loaded; None: nobody does.
 
     Raises:
         ArtifactError: the task is absent or invalid, or another one than what serves; or no model
@@ -151,7 +157,8 @@ def load_ladder(
     models, refused = [], []
     for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
         try:
-            models.append(_load_model(path, task, runtime, loaded.get(path.name)))
+            before = loaded.get(path.name)
+            models.append(_load_model(path, task, runtime, before, first_trial))
         except ArtifactError as e:
             refused.append(f"{path.name}: {e}")
             logger.error("model refused task=%s model=%s reason=%s", task_name, path.name, e)
@@ -169,7 +176,11 @@ def load_ladder(
 
 
 def _load_model(
-    folder: Path, task: TaskSpec, runtime: Runtime, before: ServedModel | None
+    folder: Path,
+    task: TaskSpec,
+    runtime: Runtime,
+    before: ServedModel | None,
+    first_trial: Trial | None,
 ) -> ServedModel:
     card, path = read_model_card(folder, task), folder / MODEL_FILE
     try:
@@ -185,6 +196,8 @@ def _load_model(
         explained = load_explained(folder, task, card, runtime, before.explained)
         return replace(before, card=card, explained=explained)
     # What was checked is what is loaded: the file may be another one by now.
+    if first_trial is not None:
+        first_trial(path, content, task, card)
     resident_before = resident_bytes()
     loaded = runtime.load(path, content)
     check_model(path, loaded, task, card)

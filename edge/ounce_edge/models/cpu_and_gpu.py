@@ -12,7 +12,7 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.task import TaskSpec
 
 from ounce_edge.models.canaries import answer_limit
-from ounce_edge.models.catalogue import CpuOnly, Ladder, ServedModel, WhyCpu, load_ladder
+from ounce_edge.models.catalogue import CpuOnly, Ladder, ServedModel, Trial, WhyCpu, load_ladder
 from ounce_edge.models.checks import check_model, sample_inputs
 from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel, Runtime, kind_of
@@ -53,7 +53,12 @@ class CpuAndGpu:
 
 
 def load_everywhere(
-    models_dir: Path, task_name: str, runtime: Runtime, *, serving: Ladder | None = None
+    models_dir: Path,
+    task_name: str,
+    runtime: Runtime,
+    *,
+    serving: Ladder | None = None,
+    first_trial: Trial | None = None,
 ) -> Ladder:
     """`load_ladder`, and where the runtime has a GPU its models there, too.
 
@@ -61,7 +66,7 @@ def load_everywhere(
     CPU alone; `cpu_only` and the log say why.
     """
     cpu = runtime.cpu if isinstance(runtime, CpuAndGpu) else runtime
-    ladder = load_ladder(models_dir, task_name, cpu, serving=serving)
+    ladder = load_ladder(models_dir, task_name, cpu, serving=serving, first_trial=first_trial)
     if not isinstance(runtime, CpuAndGpu):
         return ladder
     folder = models_dir / task_name

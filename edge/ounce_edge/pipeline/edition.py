@@ -52,7 +52,8 @@ class Edition:
         self.ladder = ladder
         self.schemas, self.pixels = schemas, pixels
         self.plans, self.models = make_plans(ladder, policy, first_belief, watts)
-        self.watch = ModelWatch(self.plans)
+        versions = [m.card.version for m in self.models]
+        self.watch = ModelWatch(self.plans, ladder.task.name, versions)
         self.plan_keys: Sequence[Hashable] = [
             (plan.name, *((self.models[s.model].card.sha256, s.threshold) for s in plan.steps))
             for plan in self.plans.plans
@@ -98,7 +99,7 @@ class Edition:
         same_models = {i: models[key] for i, key in enumerate(self.model_keys) if key in models}
         same_plans = {p: plans[key] for p, key in enumerate(self.plan_keys) if key in plans}
         self.plans.inherit(before.plans, same_models, same_plans)
-        self.watch.inherit(before.watch, same_plans)
+        self.watch.inherit(before.watch, same_models, same_plans)
 
     @property
     def model_keys(self) -> Sequence[Hashable]:

@@ -172,6 +172,7 @@ class Pipeline:
         decided, promised = chosen.decided, edition.promised_floors[route]
         report.incidents += [
             *edition.watch.look_at_accuracy(began_s),
+            *edition.watch.look_at_worse(),
             *self._watch.look_at_floors(route, chosen.view, decided.floors, promised),
         ]
         senders = None if self._log is None else self.waiting.senders(chosen.considered)

@@ -28,6 +28,8 @@ class Snapshot:
     """Greatest accuracy floor that a plan in service meets."""
     suspended: Mapping[str, bool]
     """By model: whether it is out of the plans."""
+    worse: Mapping[str, bool]
+    """By model: whether labels contradict its card for the worse."""
     n_open: int
     """Requests taken and not yet answered."""
     is_overloaded: bool
@@ -49,6 +51,7 @@ class Snapshot:
         state = plans.renew_state(at_s)
         figures = list(zip(plans.tables.names, state.accuracy, state.accuracy_low, strict=True))
         used = {step.model for p in edition.permitted for step in plans[p].steps}
+        worse = plans.worse_models
         return cls(
             task=edition.task.name,
             plans=[PlanSnapshot(*figures[p]) for p in edition.permitted],
@@ -56,6 +59,7 @@ class Snapshot:
             suspended={
                 plans.models[m].name: plans.models[m].suspension.is_open(at_s) for m in sorted(used)
             },
+            worse={plans.models[m].name: m in worse for m in sorted(used)},
             n_open=n_open,
             is_overloaded=is_overloaded,
             is_recording_stopped=is_recording_stopped,

@@ -78,6 +78,7 @@ class Instruments:
         self.accuracy_low = gauge("ounce_plan_accuracy_low")
         self.highest_floor = gauge("ounce_highest_floor")
         self.suspended = gauge("ounce_model_suspended")
+        self.worse = gauge("ounce_model_worse")
         self.pauses = counter("ounce_pauses_total")
         self.waiting = gauge("ounce_waiting_requests")
         self.overloaded = gauge("ounce_overloaded")

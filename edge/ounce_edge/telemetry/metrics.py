@@ -16,7 +16,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
-from ounce_edge.broker.delivery.transactional_producer import AbortCause
+from ounce_edge.broker.delivery.transaction_failures import AbortCause
 from ounce_edge.models.catalogue import Ladder
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.pipeline.snapshot import Snapshot
@@ -206,6 +206,7 @@ class Metrics:
         to.highest_floor.labels(task).set(snapshot.highest_floor)
         for model, is_suspended in snapshot.suspended.items():
             to.suspended.labels(task, model).set(is_suspended)
+            to.worse.labels(task, model).set(snapshot.worse[model])
         to.waiting.labels(task).set(snapshot.n_open)
         to.overloaded.labels(task).set(snapshot.is_overloaded)
         to.recording_stopped.labels(task).set(snapshot.is_recording_stopped)

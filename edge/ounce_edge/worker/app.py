@@ -57,6 +57,7 @@ from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_edge.worker.startup import (
     load_pipelines,
     make_delivery,
+    make_first_trial,
     make_isolation,
     make_lanes,
     make_runtime,
@@ -216,7 +217,8 @@ class _Worker:
         self, sources: ModelSources, runtime: Runtime, building: EngineBuilding | None
     ) -> None:
         """Begin to put in service what models come later, and to build engines of all."""
-        reload = Reload(self._serving, runtime, self._events, make_meters(runtime).watts)
+        watts, first_trial = make_meters(runtime).watts, make_first_trial(self._settings)
+        reload = Reload(self._serving, runtime, self._events, watts, first_trial)
         sources.start(self._serving, reload, self._events, building)
 
     def follow_policies(self) -> TopicFollower:

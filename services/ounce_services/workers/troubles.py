@@ -46,6 +46,11 @@ def _present(page: Page) -> Iterator[tuple[str, str]]:
     for labels, value in page.matching("ounce_model_suspended"):
         if value:
             yield labels["task"], f"model {labels['model']} is suspended"
+    for labels, value in page.matching("ounce_model_worse"):
+        if value:
+            what = f"{labels['task']} {labels['model']}"
+            text = f"labels contradict the card of model {labels['model']}"
+            yield labels["task"], f"{text}: `ounce models retire {what}` withdraws it"
     for task, value in page.values("ounce_models_refused", "task").items():
         if value:
             yield task, f"{counted(value, 'model is', 'models are')} refused: see the worker's log"

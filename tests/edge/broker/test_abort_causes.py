@@ -6,11 +6,8 @@ import pytest
 from confluent_kafka import KafkaError
 from ounce_edge.broker.delivery import transactional_producer as transactions
 from ounce_edge.broker.delivery.publishing import Publishing
-from ounce_edge.broker.delivery.transactional_producer import (
-    AbortCause,
-    AbortedError,
-    TransactionalProducer,
-)
+from ounce_edge.broker.delivery.transaction_failures import AbortCause, AbortedError
+from ounce_edge.broker.delivery.transactional_producer import TransactionalProducer
 from ounce_edge.telemetry.metrics import Metrics
 
 from tests.edge.broker.test_exactly_once import NOWHERE, FakeProducer, at, raising

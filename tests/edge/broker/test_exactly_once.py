@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from ounce_edge.broker.delivery import transactional_producer as transactions
 from ounce_edge.broker.delivery.exactly_once import ExactlyOnce
 from ounce_edge.broker.delivery.publishing import Publishing
-from ounce_edge.broker.delivery.transactional_producer import AbortCause
+from ounce_edge.broker.delivery.transaction_failures import AbortCause
 from ounce_schemas.errors import BrokerError
 
 from tests.support.edge.outgoing import outgoing

@@ -7,7 +7,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from ounce_edge.broker.delivery import transactional_producer as room
 from ounce_edge.broker.delivery.publishing import Publishing
-from ounce_edge.broker.delivery.transactional_producer import AbortedError, TransactionalProducer
+from ounce_edge.broker.delivery.transaction_failures import AbortedError
+from ounce_edge.broker.delivery.transactional_producer import TransactionalProducer
 from ounce_edge.wire.records import Outgoing
 from ounce_schemas.errors import BrokerError
 

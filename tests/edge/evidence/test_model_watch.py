@@ -17,6 +17,7 @@ N, VALUE, SURE = 10_000, 0.95, 0.9
 """Validation items, the accuracy on them, and the share that the first step answers."""
 THRESHOLD, SURE_BY, UNSURE_BY = 0.8, 0.98, 0.6
 BATCH, CALLS = 300, 40
+VERSIONS = ["1a2b", "3c4d"]
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def outcome(rng: np.random.Generator, *, n: int = BATCH, cut: bool = False) -> O
 @pytest.mark.parametrize("n", [5, 64, BATCH])
 @pytest.mark.parametrize("cut", [False, True])
 def test_how_many_go_on_to_the_next_step_is_no_shift(plans: Plans, n: int, cut: bool) -> None:
-    rng, watch = np.random.default_rng(0), ModelWatch(plans)
+    rng, watch = np.random.default_rng(0), ModelWatch(plans, "digits", VERSIONS)
     for i in range(CALLS):
         watch.learn_outcome(0, outcome(rng, n=n, cut=cut and i % 2 == 0))
         plans.accuracy.refresh(float(i))
@@ -57,7 +58,7 @@ def test_how_many_go_on_to_the_next_step_is_no_shift(plans: Plans, n: int, cut: 
 
 
 def test_inputs_of_which_more_need_the_next_step_are_one(plans: Plans) -> None:
-    rng, watch = np.random.default_rng(0), ModelWatch(plans)
+    rng, watch = np.random.default_rng(0), ModelWatch(plans, "digits", VERSIONS)
     for _ in range(CALLS):
         answers = outcome(rng)
         answers.result[: BATCH // 2] = [UNSURE_BY, 1.0 - UNSURE_BY]
@@ -67,7 +68,7 @@ def test_inputs_of_which_more_need_the_next_step_are_one(plans: Plans) -> None:
 
 
 def test_what_a_model_answered_beside_failures_is_no_evidence(plans: Plans) -> None:
-    rng, watch = np.random.default_rng(0), ModelWatch(plans)
+    rng, watch = np.random.default_rng(0), ModelWatch(plans, "digits", VERSIONS)
     for _ in range(CALLS):
         answers = outcome(rng)
         answers.result[: BATCH // 2] = np.nan
@@ -82,7 +83,7 @@ def test_a_shift_that_goes_to_and_fro_is_told_once_a_minute() -> None:
     names = [f"plan-{i}" for i in range(7)]
     one_model = [Model("light", 1000, LatencyBelief([1], [1.0], [1.0]))]
     plans = Plans(one_model, [Plan(name, [PlanStep(0, 1.0)], prior) for name in names])
-    watch, flips = ModelWatch(plans), 0
+    watch, flips = ModelWatch(plans, "digits", VERSIONS), 0
 
     def told(at_s: int, good: int, bad: int) -> list[Incident]:
         nonlocal flips
@@ -105,3 +106,81 @@ def test_a_shift_that_goes_to_and_fro_is_told_once_a_minute() -> None:
     [again] = told(61, 9500, 500)
     assert again.text.startswith("plan plan-0 is believed to reach the accuracy 0.9500 of")
     assert told(200, 9500, 500) == []
+
+
+def ladder_of_two() -> Plans:
+    """Two models, each alone, and the cascade of both."""
+    prior = AccuracyPrior(VALUE, *wilson(VALUE, N), N)
+    models = [Model(name, 1000, LatencyBelief([1], [1.0], [1.0])) for name in ("light", "heavy")]
+    alone = [Plan(model.name, [PlanStep(i)], prior) for i, model in enumerate(models)]
+    both = Plan("light>heavy", [PlanStep(0, 1.0, THRESHOLD), PlanStep(1, 0.1)], prior)
+    return Plans(models, [*alone, both])
+
+
+LIGHT, HEAVY, BOTH = range(3)
+"""Plans of `ladder_of_two`."""
+
+
+@pytest.mark.parametrize(
+    ("labels", "worse"),
+    [
+        ({LIGHT: (80, 20)}, ["light"]),
+        ({LIGHT: (95, 5)}, []),
+        ({LIGHT: (100, 0), HEAVY: (80, 20)}, ["heavy"]),
+        ({LIGHT: (20, 5)}, []),  # too few
+        ({BOTH: (80, 20)}, ["light", "heavy"]),  # nobody knows which of them
+        ({BOTH: (80, 20), HEAVY: (95, 5)}, ["light"]),
+        ({LIGHT: (80, 20), BOTH: (95, 5)}, ["light"]),  # the other one makes up for it
+        ({LIGHT: (80, 20), HEAVY: (80, 20)}, ["light", "heavy"]),
+    ],
+)
+def test_a_model_is_worse_than_its_card_where_labels_say_so(
+    labels: dict[int, tuple[int, int]], worse: list[str]
+) -> None:
+    plans = ladder_of_two()
+    watch = ModelWatch(plans, "digits", VERSIONS)
+    for plan, (good, bad) in labels.items():
+        plans.accuracy.observe_labels(plan, good, bad, 0.0)
+    assert watch.look_at_worse() == []
+    plans.accuracy.refresh(1.0)
+    told = watch.look_at_worse()
+    assert [incident.subject for incident in told] == worse
+    assert {incident.kind for incident in told} <= {EventKind.MODEL_WORSE}
+    plans.accuracy.observe_labels(LIGHT, 0, 1, 2.0)
+    plans.accuracy.refresh(2.0)
+    assert watch.look_at_worse() == []  # once is enough
+
+
+def test_what_is_told_of_a_worse_model_says_how_to_withdraw_it() -> None:
+    plans = ladder_of_two()
+    watch = ModelWatch(plans, "digits", VERSIONS)
+    plans.accuracy.observe_labels(HEAVY, 80, 20, 0.0)
+    plans.accuracy.refresh(0.0)
+    [told] = watch.look_at_worse()
+    assert told.text.startswith(
+        "labels contradict the card of model heavy, version 3c4d: plan heavy"
+    )
+    assert "to reach accuracy 0.8000 (" in told.text
+    assert "`ounce models retire digits heavy` withdraws it" in told.text
+
+
+def test_another_edition_tells_of_the_same_version_no_more_and_of_another_one() -> None:
+    before, after = ladder_of_two(), ladder_of_two()
+    told = ModelWatch(before, "digits", VERSIONS)
+    before.accuracy.observe_labels(LIGHT, 80, 20, 0.0)
+    before.accuracy.refresh(0.0)
+    assert len(told.look_at_worse()) == 1
+    same = ModelWatch(after, "digits", VERSIONS)
+    after.inherit(before, {0: 0, 1: 1}, {0: 0, 1: 1, 2: 2})
+    same.inherit(told, {0: 0, 1: 1}, {0: 0, 1: 1, 2: 2})
+    after.accuracy.refresh(1.0)
+    assert after.worse_models == {0}
+    assert same.look_at_worse() == []
+    other = ladder_of_two()
+    other.inherit(before, {1: 1}, {1: 1})  # light is another file
+    assert other.worse_models == set()
+    anew = ModelWatch(other, "digits", VERSIONS)
+    anew.inherit(told, {1: 1}, {1: 1})
+    other.accuracy.observe_labels(LIGHT, 80, 20, 2.0)
+    other.accuracy.refresh(2.0)
+    assert [incident.subject for incident in anew.look_at_worse()] == ["light"]

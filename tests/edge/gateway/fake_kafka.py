@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ounce_edge.broker.delivery.refusals import Entry, Refusal
-from ounce_edge.broker.delivery.transactional_producer import AbortedError
+from ounce_edge.broker.delivery.transaction_failures import AbortedError
 from ounce_edge.wire.records import Outgoing
 from ounce_schemas.errors import BrokerError
 

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from ounce_edge.broker.delivery.publishing import Publishing
 from ounce_edge.broker.delivery.refusals import Refusal
-from ounce_edge.broker.delivery.transactional_producer import AbortedError
+from ounce_edge.broker.delivery.transaction_failures import AbortedError
 from ounce_edge.gateway import backlog as room
 from ounce_edge.gateway import store_group
 from ounce_edge.gateway.arrivals import KafkaRecord

@@ -175,7 +175,8 @@ def test_a_floor_that_nothing_meets_any_more_is_told_once_and_so_is_its_return()
         [sent], report = process(serving, record)
         kinds.append([h.kind for h in report.incidents])
         assert prediction(sent).parameters.floor_met == (later_s == 4.0)
-    assert kinds[0] == [EventKind.ACCURACY_CHANGED, EventKind.FLOOR_UNREACHABLE]
+    worse = EventKind.MODEL_WORSE
+    assert kinds[0] == [EventKind.ACCURACY_CHANGED, worse, EventKind.FLOOR_UNREACHABLE]
     assert kinds[1] == []
     assert EventKind.FLOOR_REACHABLE in kinds[2]
 

@@ -57,6 +57,7 @@ FLEET: dict[str, Values | Counter] = {
     f'ounce_partition_blocked_seconds{{partition="0",{TASK}}}': gauge(0, 0),
     f"ounce_overloaded{{{TASK}}}": gauge(0, 0),
     f'ounce_model_suspended{{model="mlp",{TASK}}}': gauge(0, 0),
+    f'ounce_model_worse{{model="mlp",{TASK}}}': gauge(0, 0),
     f"ounce_recording_stopped{{{TASK}}}": gauge(0, 0),
     FENCED: Counter(),
     EXPIRY: gauge(100 * DAY_S, 100 * DAY_S),
@@ -120,6 +121,7 @@ CAUSES = [
         {f'ounce_model_suspended{{model="mlp",{TASK}}}': lambda faulty, i: faulty * (i % 3 != 2)},
         2, 5, 2,
     ),
+    Fault("OunceModelWorse", {f'ounce_model_worse{{model="mlp",{TASK}}}': gauge(0, 1)}, 2, 5, 1),
     Fault(
         "OunceDrift",
         {f'ounce_events_total{{kind="accuracy-changed",{TASK}}}': Counter(0, 4)},

@@ -1,6 +1,7 @@
 """Figures and troubles that are read from workers' pages."""
 
 import pytest
+from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_schemas.event import EventKind
 from ounce_services.workers.figures import task_figures, worst_decisions
 from ounce_services.workers.growth import Growth, Look
@@ -75,6 +76,9 @@ def test_troubles_are_what_the_page_shows() -> None:
     with page_of(FakeWorker()) as worker:
         assert troubles(read_page(worker.address)) == []
         worker.health.draining = True
+        worker.metrics.show(
+            Snapshot("digits", [], 0.9, {LIGHT: True}, {LIGHT: True}, 0, False, False)
+        )
         worker.metrics.show_policy_stale(True)
         worker.metrics.show_unconfirmed(9.0)
         worker.metrics.set_blocked({("digits", 2): 30.0})
@@ -82,6 +86,9 @@ def test_troubles_are_what_the_page_shows() -> None:
         found = [trouble.text for trouble in troubles(read_page(worker.address))]
     assert found == [
         "not ready: draining",
+        f"model {LIGHT} is suspended",
+        f"labels contradict the card of model {LIGHT}: `ounce models retire digits {LIGHT}` "
+        "withdraws it",
         "partition 2 is blocked for 30 s by another producer's transaction",
         "4 requests were dropped by the topic before being read",
         "the latest policy is not in force: `ounce policy status`",

@@ -19,11 +19,8 @@ from ounce_edge.broker.delivery.base import Confirmed
 from ounce_edge.broker.delivery.publishing import Publishing
 from ounce_edge.broker.delivery.refusals import Entry, Refusal, Refusals, as_entries
 from ounce_edge.broker.delivery.stall_watch import StallWatch, why_unconfirmed
-from ounce_edge.broker.delivery.transactional_producer import (
-    AbortCause,
-    AbortedError,
-    TransactionalProducer,
-)
+from ounce_edge.broker.delivery.transaction_failures import AbortCause, AbortedError
+from ounce_edge.broker.delivery.transactional_producer import TransactionalProducer
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)

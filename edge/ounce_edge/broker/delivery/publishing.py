@@ -87,18 +87,22 @@ def produce(
             deque(starmap(producer.produce, rows), maxlen=0)
             return refused
         except BufferError:
-            columns = _behind(columns, rest)
-            producer.poll(0.1)
+            is_full = True
         except KafkaException as e:
+            is_full = False
             if e.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
                 raise BrokerError(f"can't publish to {topic}: {e.args[0].str()}") from e
-            columns = _behind(columns, rest)
-            why = _produce_without_key(producer, topic, columns)
-            if why is not None:
-                refused.append((n - len(columns[1]), why))
-            columns = [column[1:] for column in columns]
-            if not columns[1]:
-                return refused
+        # Not while an exception is handled: the client then leaks what it raises, and the batch.
+        columns = _behind(columns, rest)
+        if is_full:
+            producer.poll(0.1)
+            continue
+        why = _produce_without_key(producer, topic, columns)
+        if why is not None:
+            refused.append((n - len(columns[1]), why))
+        columns = [column[1:] for column in columns]
+        if not columns[1]:
+            return refused
 
 
 def _behind(columns: list[Sequence[Any]], rest: list[Iterator[Any]]) -> list[Sequence[Any]]:

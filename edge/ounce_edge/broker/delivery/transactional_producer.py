@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from enum import StrEnum
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
@@ -18,6 +17,19 @@ from ounce_edge.broker.delivery.publishing import (
     produce,
 )
 from ounce_edge.broker.delivery.refusals import Entry, Refusal, entries_of, is_of_a_record
+from ounce_edge.broker.delivery.transaction_failures import (
+    DENIED,
+    FENCED,
+    AbortCause,
+    AbortedError,
+    CausedError,
+    FencedError,
+    HungError,
+    NeedsAbortError,
+    ProducerLostError,
+    RecordRefusedError,
+    cause_of,
+)
 from ounce_edge.broker.hang_guard import HangGuard
 from ounce_edge.wire.records import Outgoing
 
@@ -36,26 +48,6 @@ TRANSACTION_SETTINGS: ProducerSettings = {
 _TRY_S = 5.0
 """Seconds of one attempt at a step of a transaction; what can be retried is tried again."""
 _PAUSE_S = 0.1
-
-
-class AbortCause(StrEnum):
-    """Why a transaction was aborted. A closed set, so that it can label a metric."""
-
-    FENCED = "fenced"
-    """Another producer has this one's transactional id, or the broker gave the transaction up."""
-    GENERATION = "generation"
-    """The group's partitions were given out anew meanwhile."""
-    OTHER = "other"
-
-
-class _CausedError(Exception):
-    def __init__(self, text: str, cause: AbortCause = AbortCause.OTHER) -> None:
-        super().__init__(text)
-        self.cause = cause
-
-
-class AbortedError(_CausedError):
-    """Nothing of a transaction is visible or committed: its records have to be read again."""
 
 
 class TransactionalProducer:
@@ -112,6 +104,34 @@ class TransactionalProducer:
         if not offsets:
             raise BrokerError("answers without offsets are not committed; restart this worker")
         refused: list[Refusal] = []
+        failed = self._failure_of(batch, offsets, group, refused)
+        if failed is None:
+            return []
+        is_refused = isinstance(failed, RecordRefusedError)
+        # librdkafka goes on counting from a record that was refused; the broker does not.
+        if self._is_lost_after(failed) or is_refused:
+            self._take_over(failed)
+        if is_refused and batch:
+            return _all(batch, refused, str(failed))
+        cause = failed.cause if isinstance(failed, CausedError) else AbortCause.OTHER
+        raise AbortedError(str(failed), cause) from failed
+
+    def _failure_of(
+        self,
+        batch: Sequence[Outgoing],
+        offsets: Sequence[TopicPartition],
+        group: Any,
+        refused: list[Refusal],
+    ) -> CausedError | BrokerError | None:
+        """Try to commit; gives what went wrong. It is not raised: the client leaks what it raises
+        while another exception is handled, and the batch with it.
+
+        Args:
+            batch: as for `commit`, like the next two.
+            offsets: likewise.
+            group: likewise.
+            refused: gets the entries that the client did not take.
+        """
         try:
             self._producer.begin_transaction()
             if self._offsets_first:
@@ -122,32 +142,30 @@ class TransactionalProducer:
                 for i, why in produce(self._producer, self._same_partitions, outgoing)
             ]
             if refused:
-                raise _RefusedError(refused[0].why)
+                return RecordRefusedError(refused[0].why)
             if not self._offsets_first:
                 self._add_offsets(offsets, group)
             self._repeat(lambda: self._producer.commit_transaction(_TRY_S), "commit")
-            return []
-        except _AbortError as e:
-            is_refused = isinstance(e, _RefusedError)
-            # librdkafka goes on counting from a record that was refused; the broker does not.
-            if self._abort_finds_lost() or is_refused:
-                self._take_over(e)
-            if is_refused and batch:
-                return _all(batch, refused, str(e))
-            raise AbortedError(str(e), e.cause) from e
-        except _LostError as e:
-            self._take_over(e)
-            raise AbortedError(str(e), e.cause) from e
-        except (BrokerError, KafkaException) as e:  # one that is fenced takes no records either
-            is_lost = False
-            with suppress(BrokerError):  # what went wrong first is told
-                is_lost = self._abort_finds_lost()
-            if not is_lost:
-                if isinstance(e, BrokerError):
-                    raise
-                raise BrokerError(f"can't begin a transaction: {e.args[0].str()}") from e
-            self._take_over(e)
-            raise AbortedError(str(e)) from e
+        except KafkaException as e:
+            return BrokerError(f"can't begin a transaction: {e.args[0].str()}")
+        except (CausedError, BrokerError) as e:
+            return e
+        return None
+
+    def _is_lost_after(self, failed: CausedError | BrokerError) -> bool:
+        """Abort what is open after a failure; whether only a new producer can go on.
+
+        Raises:
+            BrokerError: none can.
+        """
+        if isinstance(failed, ProducerLostError):
+            return True
+        if isinstance(failed, NeedsAbortError):
+            return self._abort_finds_lost()
+        with suppress(BrokerError):  # what went wrong first is told
+            if self._abort_finds_lost():  # one that is fenced takes no records either
+                return True
+        raise failed
 
     def stop_trying(self) -> None:
         """What can't be committed now is aborted; on any thread."""
@@ -166,7 +184,7 @@ class TransactionalProducer:
         """Abort what is open; whether that needs a new producer."""
         try:
             self._repeat(lambda: self._producer.abort_transaction(_TRY_S), "abort")
-        except _LostError:
+        except ProducerLostError:
             return True
         return False
 
@@ -187,14 +205,14 @@ class TransactionalProducer:
             try:
                 self._repeat(lambda: self._producer.init_transactions(_TRY_S), "start")
                 return
-            except _HungError:
+            except HungError:
                 self._replace_producer()
-            except _FencedError as e:
+            except FencedError as e:
                 raise BrokerError(
                     f"another process has transactional id {self._id}: give every worker of this "
                     f"group a --name of its own ({e})"
                 ) from e
-            except _LostError as e:
+            except ProducerLostError as e:
                 raise BrokerError(f"{e}; restart this worker") from e
 
     def _add_offsets(self, offsets: Sequence[TopicPartition], group: Any) -> None:
@@ -218,8 +236,8 @@ class TransactionalProducer:
         """Do a step of a transaction, again while the error says that this may help.
 
         Raises:
-            _AbortError: only aborting helps.
-            _LostError: only a new producer helps.
+            NeedsAbortError: only aborting helps.
+            ProducerLostError: only a new producer helps.
             BrokerError: nothing does.
         """
         told, until_s = False, time.monotonic() + self._hung_s
@@ -232,19 +250,19 @@ class TransactionalProducer:
             if error.txn_requires_abort() and error.code() == KafkaError._STATE:
                 error = self._what_failed(error)
             if error.txn_requires_abort() and is_of_a_record(error):
-                raise _RefusedError(error.str())
+                raise RecordRefusedError(error.str())
             if error.txn_requires_abort():
-                raise _AbortError(f"can't {what} it: {error.str()}", _cause_of(error))
-            if error.code() in _FENCED:
-                raise _FencedError(f"can't {what} it: {error.str()}", AbortCause.FENCED)
-            if error.fatal() and error.code() != _DENIED:
-                raise _LostError(f"can't {what} it: {error.str()}")
+                raise NeedsAbortError(f"can't {what} it: {error.str()}", cause_of(error))
+            if error.code() in FENCED:
+                raise FencedError(f"can't {what} it: {error.str()}", AbortCause.FENCED)
+            if error.fatal() and error.code() != DENIED:
+                raise ProducerLostError(f"can't {what} it: {error.str()}")
             if not error.retriable() or error.fatal():
                 raise BrokerError(
                     f"can't {what} transactions of {self._id}: {error.str()}; "
                     + (
                         "grant this user Write on this transactional id"
-                        if error.code() == _DENIED
+                        if error.code() == DENIED
                         else "restart this worker: what is not committed is answered again"
                     )
                 )
@@ -252,7 +270,7 @@ class TransactionalProducer:
                 logger.warning("can't %s transactions yet, trying again: %s", what, error.str())
                 told = True
             if time.monotonic() > until_s or self._closing.wait(_PAUSE_S):
-                raise _HungError(f"can't {what} it for {self._hung_s} s: {error.str()}")
+                raise HungError(f"can't {what} it for {self._hung_s} s: {error.str()}")
 
 
 def _all(batch: Sequence[Outgoing], refused: Sequence[Refusal], why: str) -> list[Refusal]:
@@ -262,39 +280,3 @@ def _all(batch: Sequence[Outgoing], refused: Sequence[Refusal], why: str) -> lis
         found.get((id(entry.of), entry.i), Refusal(entry, why, is_alone=False))
         for entry in entries_of(batch)
     ]
-
-
-def _cause_of(error: KafkaError) -> AbortCause:
-    if error.code() in {*_FENCED, KafkaError.FENCED_INSTANCE_ID}:
-        return AbortCause.FENCED
-    return AbortCause.GENERATION if error.code() in _OLD_GENERATION else AbortCause.OTHER
-
-
-class _AbortError(_CausedError):
-    """A transaction has to be aborted."""
-
-
-class _RefusedError(_AbortError):
-    """One of its records was refused. No delivery report says which one."""
-
-
-class _LostError(_CausedError):
-    """This producer can't go on; another one of its id can."""
-
-
-class _FencedError(_LostError):
-    """The broker has given this producer up."""
-
-
-class _HungError(_LostError):
-    """A step was tried again and again, for longer than a transaction may last."""
-
-
-_DENIED = KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-_FENCED = {
-    KafkaError._FENCED,
-    KafkaError.INVALID_PRODUCER_EPOCH,
-    KafkaError.PRODUCER_FENCED,
-    KafkaError.INVALID_PRODUCER_ID_MAPPING,
-}
-_OLD_GENERATION = {KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID}

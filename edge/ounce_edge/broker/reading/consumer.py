@@ -21,7 +21,7 @@ from faststream.confluent.helpers.client import AsyncConfluentConsumer
 from faststream.confluent.message import FAKE_CONSUMER, KafkaMessage
 from ounce_schemas.errors import BrokerError
 
-from ounce_edge.broker.link import MOST_FETCHED_BYTES
+from ounce_edge.broker.link import fetch_settings
 from ounce_edge.broker.reading.consumer_hooks import ConsumerHooks
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ CONSUMER_SETTINGS: dict[str, str | int | float | bool] = {
     "fetch.queue.backoff.ms": 2,  # the default, 1 s, costs 3 to 5 times the throughput
     "queued.min.messages": 10_000,  # more grow cold in memory before they are taken
     "queued.max.messages.kbytes": 32_768,  # bounds what a backlog holds in memory
-    "fetch.max.bytes": MOST_FETCHED_BYTES,
+    **fetch_settings(),
     "enable.partition.eof": True,  # behind markers of transactions there is no record that says so
     "auto.offset.reset": "error",  # whoever serves decides where to begin, and tells
     "check.crcs": False,  # as librdkafka's default: TCP has a checksum, and so has the broker's log

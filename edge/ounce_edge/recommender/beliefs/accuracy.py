@@ -86,10 +86,15 @@ class _Labels:
         """A share that was believed from `n` answers, and these labels: what is believed now, and
         from how many."""
         n_labels = self.good + self.bad
-        seen = self.good / n_labels
-        if n_labels >= FEWEST_LABELS and _contradicts(seen, n_labels, share, n):
-            return seen, n_labels
+        if self.contradict(share, n):
+            return self.good / n_labels, n_labels
         return (share * n + self.good) / (n + n_labels), n + n_labels
+
+    def contradict(self, share: float, n: float) -> bool:
+        """Whether they are enough, and say otherwise; arguments as of `weigh`."""
+        n_labels = self.good + self.bad
+        enough = n_labels >= FEWEST_LABELS
+        return enough and _contradicts(self.good / n_labels, n_labels, share, n)
 
 
 class _Recent:
@@ -124,6 +129,11 @@ class AccuracyBeliefs:
         self.moved: NDArray[np.bool_] = np.zeros(n, dtype=bool)
         """Plans whose belief contradicts validation data: it is outside the prior's interval.
         `refresh` makes another array."""
+        self.refuted: NDArray[np.bool_] = np.zeros(n, dtype=bool)
+        """Plans whose labels contradict validation data for the worse, beyond what the mix and the
+        confidences of recent inputs explain. `refresh` makes another array."""
+        self.vouched: NDArray[np.bool_] = np.zeros(n, dtype=bool)
+        """Plans with enough labels that don't; likewise."""
         self._labels = [[_Labels() for _ in range(strata.n)] for _ in priors]
         self._prior_n = [_counted(p, strata) for p in priors]
         self._prior_shares = [
@@ -181,6 +191,8 @@ class AccuracyBeliefs:
                 self.value[plan] = before.value[was]
                 self.low[plan], self.high[plan] = before.low[was], before.high[was]
                 self.moved[plan] = before.moved[was]
+                self.refuted[plan] = before.refuted[was]
+                self.vouched[plan] = before.vouched[was]
                 self._posterior[plan] = before._posterior[was]
         if self._has_classes and before._has_classes:
             self._rows, self._n_rows = before._rows, before._n_rows
@@ -198,7 +210,7 @@ class AccuracyBeliefs:
         self._has_evidence = False
         mix = self._mix()
         lost = self._lost(mix)
-        self.moved = np.zeros(len(self._priors), dtype=bool)
+        self.moved, self.refuted, self.vouched = np.zeros((3, len(self._priors)), dtype=bool)
         for plan, prior in enumerate(self._priors):
             shares, n = self._prior_shares[plan].copy(), self._prior_n[plan].copy()
             if mix is not None:
@@ -209,8 +221,13 @@ class AccuracyBeliefs:
                 labels.fade(at_s)
                 if labels.good + labels.bad >= 1.0:
                     has_evidence = True
+                    n_labels, believed = labels.good + labels.bad, (shares[stratum], n[stratum])
+                    is_worse = labels.good < believed[0] * n_labels
+                    self.refuted[plan] |= is_worse and labels.contradict(*believed)
+                    self.vouched[plan] |= n_labels >= FEWEST_LABELS
                     shares[stratum], n[stratum] = labels.weigh(shares[stratum], n[stratum])
             self._has_evidence |= has_evidence
+            self.vouched[plan] &= not self.refuted[plan]
             if has_evidence:
                 value = self._strata.value(shares, n)
                 self.low[plan], self.high[plan] = self._strata.interval(shares, n)

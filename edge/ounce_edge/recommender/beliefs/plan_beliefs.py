@@ -99,6 +99,15 @@ class Plans:
         """Per plan, parameters of the Beta distribution of its accuracy."""
         return [self.accuracy.posterior(p) for p in range(len(self.plans))]
 
+    @property
+    def worse_models(self) -> set[int]:
+        """Models that labels speak against: those of plans whose labels contradict validation data
+        for the worse, without those that do well alone."""
+        accuracy, plans = self.accuracy, self.plans
+        refuted = {s.model for p in np.flatnonzero(accuracy.refuted) for s in plans[p].steps}
+        alone = [plans[p].steps for p in np.flatnonzero(accuracy.vouched)]
+        return refuted - {steps[0].model for steps in alone if len(steps) == 1}
+
     def view(self, at_s: float) -> View:
         """What is believed now of all plans.
 

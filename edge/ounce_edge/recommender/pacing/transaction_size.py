@@ -6,6 +6,8 @@ from collections import deque
 MOST_GROWTH = 2.0
 _SLOW_TRANSACTION = 5.0
 """Beyond so many times the setting, a transaction that takes long is no reason for a longer one."""
+LONGEST_MS = 4000.0
+"""Of a commit. The broker gives a transaction up after 10 s, and a line may become slower."""
 _N_LATEST = 9
 _FIRST_GUESS_MS = 10.0
 
@@ -58,13 +60,16 @@ class TransactionSize:
     per record would count a transaction's fixed cost for each of its records. Where that is high,
     as on a busy machine, small transactions would then stay small for good.
 
+    A slow line bounds them, too: what takes longer to commit than the broker waits is aborted, and
+    would be again.
+
     Args:
         first: records to begin with.
         most: records at most.
     """
 
     def __init__(self, first: int = 64, most: int = 16_384) -> None:
-        self._most = most
+        self._most = self._most_now = most
         self.n_records = min(first, most)
 
     def learn(self, n_records: int, took_ms: float, budget_ms: float) -> None:
@@ -79,4 +84,24 @@ class TransactionSize:
         if factor < 1.0:
             self.n_records = max(1, int(n_records * max(factor, 1.0 / MOST_GROWTH)))
         elif n_records >= self.n_records and factor >= MOST_GROWTH:
-            self.n_records = min(self._most, int(self.n_records * MOST_GROWTH))
+            self.n_records = min(self._most_now, int(self.n_records * MOST_GROWTH))
+
+    def learn_commit(self, n_records: int, took_ms: float) -> None:
+        """A transaction was committed.
+
+        Args:
+            n_records: how many records it answered.
+            took_ms: from its begin to its end, milliseconds.
+        """
+        if took_ms > LONGEST_MS:
+            self._bound(int(n_records * max(LONGEST_MS / took_ms, 1.0 / MOST_GROWTH)))
+        elif took_ms < LONGEST_MS / MOST_GROWTH:
+            self._most_now = min(self._most, int(self._most_now * MOST_GROWTH))
+
+    def learn_abort(self, n_records: int) -> None:
+        """A transaction of so many records was aborted: it may have taken too long."""
+        self._bound(n_records // 2)
+
+    def _bound(self, most: int) -> None:
+        self._most_now = max(1, min(most, self._most))
+        self.n_records = min(self.n_records, self._most_now)

@@ -8,7 +8,7 @@ from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import ArtifactError, PolicyError
 from ounce_schemas.event import EventKind
 
-from ounce_edge.models.catalogue import Ladder, ServedModel, WhyCpu
+from ounce_edge.models.catalogue import Ladder, ServedModel, Trial, WhyCpu
 from ounce_edge.models.cpu_and_gpu import load_everywhere
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.pipeline.edition import successor
@@ -27,6 +27,7 @@ class Reload:
         runtime: loads models.
         events: tells people.
         watts: power that a model draws while it runs, where it is measured.
+        first_trial: tries new models before they are loaded; None: nobody does.
     """
 
     def __init__(
@@ -35,11 +36,13 @@ class Reload:
         runtime: Runtime,
         events: Events,
         watts: Callable[[ServedModel], float | None] = lambda model: None,
+        first_trial: Trial | None = None,
     ) -> None:
         self._serving = serving
         self._runtime = runtime
         self._events = events
         self._watts = watts
+        self._first_trial = first_trial
         self.folders: dict[str, Path] = {}
         """By task, the folder of all tasks that its models come from."""
         self.taken: Callable[[str, Path, Ladder], None] = lambda task, models, ladder: None
@@ -71,7 +74,9 @@ class Reload:
     def _take(self, task: str, models: Path, *, is_again: bool) -> bool:
         before = self._serving.edition(task)
         try:
-            ladder = load_everywhere(models, task, self._runtime, serving=before.ladder)
+            ladder = load_everywhere(
+                models, task, self._runtime, serving=before.ladder, first_trial=self._first_trial
+            )
             if is_again and ladder.version == before.ladder.version:
                 return True
             self._tell_refused(before.ladder, ladder)

@@ -48,6 +48,8 @@ class Transacted(Mode):
         self._size = TransactionSize(most=most)
         self._time = TransactionTime()
         self._taken: list[Record] = []
+        self._n_answered = self._n_confirming = 0
+        """Records of the latest transaction that was answered, and of that which is committed."""
         self._is_behind = False
         self._is_queueing = False
         """Whether the last poll gave more than one transaction takes."""
@@ -113,8 +115,12 @@ class Transacted(Mode):
         return n_dropped + super().drop(partitions)
 
     def _start_confirming(self) -> bool:
-        if self._tasks.is_news and self._delivery.is_settled and self._delivery.confirm_ms:
-            self._time.learn(self._delivery.confirm_ms)  # of the one before
+        if self._tasks.is_news and self._delivery.is_settled:
+            if took_ms := self._delivery.confirm_ms:  # of the one before
+                self._time.learn(took_ms)
+                if self._n_confirming:
+                    self._size.learn_commit(self._n_confirming, took_ms)
+            self._n_confirming = self._n_answered
         return super()._start_confirming()
 
     def _abandon(self) -> None:
@@ -124,6 +130,9 @@ class Transacted(Mode):
     def start_over(self) -> None:
         """As `Mode` says."""
         self._taken = []
+        if self._n_confirming:
+            self._size.learn_abort(self._n_confirming)
+            self._n_confirming = 0
         super().start_over()
 
     @property
@@ -134,6 +143,7 @@ class Transacted(Mode):
         """Answer the records of one transaction; where time is up before, none of them."""
         n = self._size.n_records
         some, self._taken = self._taken[:n], self._taken[n:]
+        self._n_answered = len(some)
         typical_ms = self._time.typical_ms
         allowed_ms = budget_ms(
             self._transaction_ms,

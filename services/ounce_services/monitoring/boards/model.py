@@ -33,6 +33,14 @@ MODEL = Board(
             alert="OunceModelSuspended",
         ),
         Question(
+            title="Do labels contradict the model's card?",
+            about="Workers on which they do, for the worse. The runbook says how to withdraw it.",
+            asks={_LEGEND: f"sum by ({_BY}) (ounce_model_worse{{{_MODEL}}})"},
+            unit="none",
+            steps=ONE_IS_BAD,
+            alert="OunceModelWorse",
+        ),
+        Question(
             title="How much processor does the model take?",
             about="Seconds of running it, a second. 1 is a whole core.",
             asks={_LEGEND: rate("ounce_compute_seconds_total", _BY, _MODEL)},

@@ -2,6 +2,7 @@
 
 import pytest
 from ounce_edge.recommender.pacing.transaction_size import (
+    LONGEST_MS,
     TransactionSize,
     TransactionTime,
     budget_ms,
@@ -72,3 +73,38 @@ def test_slow_ones_at_first_and_now_and_then_say_nothing_of_the_next() -> None:
     for _ in range(5):
         time.learn(60.0)  # a machine that is slow all the time
     assert time.typical_ms == 60.0
+
+
+GIVEN_UP_MS = 10_000.0
+"""After this the broker aborts a transaction."""
+
+
+def commit(size: TransactionSize, record_ms: float) -> bool:
+    """Transactions under a backlog whose records are computed at once, on a line that takes so long
+    for each record; whether the next one is committed."""
+    n = size.n_records
+    size.learn(n, 0.01, 20.0)
+    if n * record_ms > GIVEN_UP_MS:
+        size.learn_abort(n)
+        return False
+    size.learn_commit(n, n * record_ms)
+    return True
+
+
+@pytest.mark.parametrize("record_ms", [0.5, 3.0, 40.0, 6000.0])
+def test_a_slow_line_makes_transactions_as_small_as_the_broker_waits_for(record_ms: float) -> None:
+    size = TransactionSize()
+    done = [commit(size, record_ms) for _ in range(60)]
+    assert all(done[10:])
+    assert size.n_records * record_ms <= max(LONGEST_MS, record_ms)
+    assert size.n_records * record_ms > LONGEST_MS / 4 or size.n_records == 1
+
+
+def test_a_line_that_is_quick_again_carries_large_ones_again() -> None:
+    size = TransactionSize()
+    for _ in range(60):
+        commit(size, 40.0)
+    assert size.n_records <= 100
+    for _ in range(20):
+        commit(size, 0.001)
+    assert size.n_records == 16_384

@@ -45,3 +45,27 @@ def test_tight_deadlines_make_transactions_small_unless_records_queue(
     seen.clear()
     poll(n, 1, is_more=is_more)
     assert seen == expected
+
+
+def test_what_takes_long_to_commit_makes_the_next_transactions_smaller() -> None:
+    delivery = FakeDelivery(is_transactional=True)
+    serving = serving_of(
+        pipeline(served(DIGITS, "a")), delivery=delivery, transaction_ms=SETTING_MS
+    )
+    size: Any = serving._mode._size  # type: ignore[attr-defined]
+
+    def poll(first: int) -> None:
+        topic, body = requests_topic(DIGITS.name), raw(1, 2, 3, 4)
+        records = [FakeRecord(body, offset_=first + i, topic_=topic) for i in range(64)]
+        asyncio.run(serving.take(records))
+
+    poll(0)
+    assert size.n_records >= 64
+    delivery.confirm_ms = 8000.0
+    poll(64)
+    assert size.n_records == 32
+    delivery.takes_nothing = True
+    poll(96)
+    delivery.takes_nothing, delivery.is_aborted = False, True
+    serving.start_over()
+    assert size.n_records == 16

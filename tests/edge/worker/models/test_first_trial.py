@@ -1,0 +1,61 @@
+"""A model that crashes is refused before it is loaded where requests are answered."""
+
+import json
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pytest
+from ounce_edge.models.catalogue import load_ladder
+from ounce_edge.models.first_trial import FirstTrial
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+
+from tests.support.edge.bad_versions import make_crashing, make_no_number, make_slow
+
+FIRST_TRIAL = FirstTrial(partial(OnnxCpuRuntime, 1))
+
+
+@pytest.fixture
+def models(digits_models: Path, tmp_path: Path) -> Path:
+    """A folder of two models of digits."""
+    for name in ("logistic-regression", "mlp"):
+        shutil.copytree(digits_models / "digits" / name, tmp_path / "digits" / name)
+    shutil.copy(digits_models / "digits" / "task.json", tmp_path / "digits")
+    return tmp_path
+
+
+def version_of(folder: Path) -> str:
+    found: str = json.loads((folder / "card.json").read_text())["version"]
+    return found
+
+
+def test_a_version_that_crashes_is_refused_and_the_one_before_goes_on(models: Path) -> None:
+    serving = load_ladder(models, "digits", OnnxCpuRuntime())
+    good = version_of(models / "digits" / "mlp")
+    make_crashing(models / "digits" / "mlp")
+    after = load_ladder(
+        models, "digits", OnnxCpuRuntime(), serving=serving, first_trial=FIRST_TRIAL
+    )
+    assert {m.card.model: m.card.version for m in after.models}["mlp"] == good
+    [refused] = after.refused
+    assert refused.startswith("mlp: ")
+    assert "took its process down: the process ended with signal 8" in refused
+
+
+def test_one_that_answers_no_number_is_refused_with_its_reason(models: Path) -> None:
+    serving = load_ladder(models, "digits", OnnxCpuRuntime())
+    make_no_number(models / "digits" / "mlp")
+    after = load_ladder(
+        models, "digits", OnnxCpuRuntime(), serving=serving, first_trial=FIRST_TRIAL
+    )
+    assert "not finite" in after.refused[0]
+
+
+def test_one_that_is_only_slow_is_loaded(models: Path) -> None:
+    serving = load_ladder(models, "digits", OnnxCpuRuntime())
+    make_slow(models / "digits" / "mlp")
+    after = load_ladder(
+        models, "digits", OnnxCpuRuntime(), serving=serving, first_trial=FIRST_TRIAL
+    )
+    assert after.refused == []
+    assert {m.card.version for m in after.models} >= {version_of(models / "digits" / "mlp")}
