@@ -107,6 +107,7 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
     else:
         numbers = truths.keys() - learned.keys()
         of_texts = {n for n, place in names.items() if place and place[0] in texts} - numbers
+        of_texts |= {n for n, value in (task.constants or {}).items() if isinstance(value, str)}
         given = with_truths_as_texts(known, truths) if truths.keys() & learned.keys() else known
         given = given if isinstance(gap, str) else with_empty_texts(given)
         try:
@@ -192,8 +193,9 @@ def _rows(
     steps = list(steps_of(model))
     columns: dict[str, Any] = {}
     for name, place in names.items():
-        if place is None:  # no step reads it
-            columns[name] = np.zeros(n)
+        if place is None:  # it has one value, or no step reads it
+            value = (task.constants or {}).get(name, 0.0)
+            columns[name] = np.full(n, value, object if isinstance(value, str) else np.float64)
         else:
             tensor_name, i, offset = place
             values = inputs[tensor_name][:, i]
@@ -242,13 +244,14 @@ def _answer(model: Any, rows: Any) -> NDArray[Any]:
 
 def _check_columns(read: list[str], task: TaskSpec, names: Places) -> None:
     """Refuse a model that reads a column which the task lacks."""
-    absent = [name for name in read if names[name] is None]
+    constants = task.constants or {}
+    absent = [name for name in read if names[name] is None and name not in constants]
     if absent:
         columns = [name for tensor in task.inputs for name in tensor.columns or ()]
         raise ExportError(
             f"it needs the columns {', '.join(map(repr, absent[:5]))}, and task {task.name!r} has "
-            f"{', '.join(map(repr, columns[:20]))}: fit it on these alone (columns of one value "
-            "and those that number the rows are left out of a task)"
+            f"{', '.join(map(repr, columns[:20]))}: fit it on these alone (columns that number the "
+            "rows are left out of a task)"
         )
 
 
