@@ -152,6 +152,11 @@ class TaskSpec(Document):
         lt=1,
         description="Anomaly: largest share of normal items that may be flagged",
     )
+    constants: dict[str, float | str] | None = Field(
+        default=None,
+        description="Columns of the table that hold one value and are no input: a model made "
+        "elsewhere may read them",
+    )
     measure: Measure = Field(
         default=ACCURACY, description="What accuracies and floors of this task mean"
     )
@@ -198,7 +203,12 @@ class TaskSpec(Document):
     def is_asked_like(self, other: Self) -> bool:
         """Whether requests and answers of another task are those of this one."""
         tasks = (
-            task.model_copy(update={"inputs": tuple(spec.as_asked for spec in task.inputs)})
+            task.model_copy(
+                update={
+                    "inputs": tuple(spec.as_asked for spec in task.inputs),
+                    "constants": None,
+                }
+            )
             for task in (self, other)
         )
         return next(tasks) == next(tasks)

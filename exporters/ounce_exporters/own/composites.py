@@ -16,6 +16,8 @@ from ounce_schemas.errors import ExportError
 from sklearn.base import is_classifier
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import (
+    BaggingClassifier,
+    BaggingRegressor,
     StackingClassifier,
     StackingRegressor,
     VotingClassifier,
@@ -23,6 +25,8 @@ from sklearn.ensemble import (
 )
 from sklearn.isotonic import IsotonicRegression
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from ounce_exporters.export.graphs import chain
 from ounce_exporters.own.operators import Joined
@@ -37,9 +41,11 @@ Behind = Callable[[Any, int], onnx.ModelProto]
 
 _STACKED = (StackingClassifier, StackingRegressor)
 _VOTING = (VotingClassifier, VotingRegressor)
+_BAGS = (BaggingClassifier, BaggingRegressor)
 _COMPOSITES = (
     *_STACKED,
     *_VOTING,
+    *_BAGS,
     CalibratedClassifierCV,
     OneVsOneClassifier,
     OneVsRestClassifier,
@@ -96,6 +102,8 @@ def compose(
         return _voted(estimator, convert)
     if isinstance(estimator, CalibratedClassifierCV):
         return _calibrated(estimator, convert)
+    if isinstance(estimator, _BAGS):
+        return _bagged(estimator, convert)
     if isinstance(estimator, OneVsRestClassifier):
         return _one_against_rest(estimator, convert, raw)
     return _one_against_one(estimator, convert)
@@ -142,6 +150,26 @@ def _voted(voters: Any, convert: Convert) -> onnx.ModelProto:
     joined = Joined([convert(member, how) for member in voters.estimators_])
     names = joined.outputs
     return joined.end(joined.mean(names, _weights(voters)))
+
+
+def _bagged(bag: Any, convert: Convert) -> onnx.ModelProto:
+    """The mean of members that were fitted on some rows and some columns."""
+    members = []
+    for member, places in zip(bag.estimators_, bag.estimators_features_, strict=True):
+        votes = "predict_proba" if hasattr(member, "predict_proba") else "label"
+        if list(places) != list(range(bag.n_features_in_)):
+            picked = FunctionTransformer(lambda x, places=list(places): x[:, places])
+            member = Pipeline([("columns", picked), ("member", member)])
+        members.append(convert(member, votes if is_classifier(bag) else "predict"))
+    joined = Joined(members)
+    names = joined.outputs
+    if is_classifier(bag):
+        n_labels = len(bag.classes_)
+        for i, member in enumerate(bag.estimators_):
+            if len(member.classes_) < n_labels:  # its rows had no others
+                places = np.eye(n_labels, dtype=np.float32)[member.classes_.astype(int)]
+                names[i] = joined.add("MatMul", names[i], places)
+    return joined.end(joined.mean(names, np.ones(len(names))))
 
 
 def _calibrated(model: Any, convert: Convert) -> onnx.ModelProto:

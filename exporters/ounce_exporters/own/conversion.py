@@ -16,6 +16,7 @@ from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.feature_selection import RFE
 from sklearn.linear_model import RidgeClassifier, RidgeClassifierCV
 from sklearn.pipeline import Pipeline
 from sklearn.svm import SVC, LinearSVC, NuSVC
@@ -33,20 +34,20 @@ from ounce_exporters.own.estimators import (
     pipeline,
     without_mistakes,
 )
+from ounce_exporters.own.formulas import as_step
+from ounce_exporters.own.functions import trace
+from ounce_exporters.own.kernels import MODELS
 from ounce_exporters.own.labels import without_zipmaps
+from ounce_exporters.own.neighbours import ask_nearest, asks_nearest
 from ounce_exporters.own.operators import FEATURES, ML_OPSET, STEPS_OPSET, Operators
 from ounce_exporters.own.transformed_targets import turned_back
-from ounce_exporters.own.transformers import CONVERTERS, SHAPES
+from ounce_exporters.own.transformers import CONVERTERS, SHAPES, TEXTS
 
 _OPSET = {"": STEPS_OPSET, "ai.onnx.ml": ML_OPSET}
 HISTOGRAMS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 """Boosting that compares doubles."""
 _NO_CONVERTER = re.compile(r"Unable to find a shape calculator for type '<class '[\w.]*?(\w+)'>'")
 _NO_SCORES = "Option 'raw_scores' not in"
-_TEXTS = (
-    "some columns hold texts in the table: encode these, as with OneHotEncoder, or write them as "
-    "numbers"
-)
 _TEXT_FOR_NUMBER = re.compile(
     r"got an input \S+ with a wrong type <class '[\w.]*StringTensorType'>"
 )
@@ -111,6 +112,9 @@ def _convert(model: BaseEstimator, types: Types, raw: bool = False) -> onnx.Mode
         raw: whether a classifier answers with its scores, though it has probabilities.
     """
     *before, last = flat([model])
+    if isinstance(last, RFE):  # it picks columns, and its model answers
+        before, last = [*before, last], last.estimator_
+    before = list(map(as_step, before))
     last = without_mistakes(last, raw)
     if is_composite(last):
         given = _behind(before, types, last)
@@ -125,6 +129,8 @@ def _convert(model: BaseEstimator, types: Types, raw: bool = False) -> onnx.Mode
     if isinstance(last, TransformedTargetRegressor):
         inner = _convert(pipeline([*before, last.regressor_]), types)
         return turned_back(inner, last.transformer_)
+    if (made := _of_kept_rows(last)) is not None:
+        return chain(_to_graph(pipeline(before), types) if before else _features_graph(types), made)
     if before and is_classifier(last) and not hasattr(last, "predict_proba"):
         # skl2onnx has an option for pipelines of classifiers that it refuses for these.
         first = _to_graph(pipeline(before), types)
@@ -132,12 +138,23 @@ def _convert(model: BaseEstimator, types: Types, raw: bool = False) -> onnx.Mode
     if not before and isinstance(last, HISTOGRAMS) and knows_texts(last):
         before, last = take_apart(last)
     if not before and is_tree_ensemble(last) and len(types) > 1:
-        raise ExportError(f"{type(last).__name__} takes numbers: {_TEXTS}")
+        raise ExportError(f"{type(last).__name__} takes numbers: {TEXTS}")
     if not is_tree_ensemble(last):
         return _to_graph(pipeline([*before, last]) if before else last, types, raw)
     ensemble = _for_decimals(last, read_ensemble(last))
     trees = emit(replace(ensemble, link="identity") if raw else ensemble)
     return chain(_to_graph(pipeline(before), types), trees) if before else trees
+
+
+def _of_kept_rows(model: Any) -> onnx.ModelProto | None:
+    """The graph of a model that holds an item against rows that it keeps; None of another."""
+    if asks_nearest(model):
+        return ask_nearest(model)
+    formula = MODELS.get(type(model))
+    if formula is None:
+        return None
+    width = model.X_train_.shape[1] if hasattr(model, "X_train_") else model.n_features_in_
+    return trace(formula(model), None, width)
 
 
 def _for_decimals(model: Any, ensemble: Ensemble) -> Ensemble:
@@ -207,7 +224,7 @@ def _to_graph(model: Any, types: Types, raw: bool = False) -> onnx.ModelProto:
         reason = f"it has no converter for {absent[1]}" if absent else reason
         reason = "it has none for its scores" if _NO_SCORES in reason else reason
         if _TEXT_FOR_NUMBER.search(reason):
-            reason = f"a step takes numbers: {_TEXTS}"
+            reason = f"a step takes numbers: {TEXTS}"
         raise ExportError(f"skl2onnx can't convert this {type(model).__name__}: {reason}") from e
     # skl2onnx writes `_` for what is no letter of a name, and numbers what else has the name
     # `label`; the inputs stand in their order.

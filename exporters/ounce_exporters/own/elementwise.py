@@ -5,8 +5,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import erf
 
 from ounce_exporters.own.operators import Operators
+from ounce_exporters.own.pieces import smooth
+
+_ERF_ENDS = 6.0
+"""Beyond it is 1 or -1 in double precision; ONNX Runtime has it in float32 alone."""
 
 
 def _one(operator: str, **how: Any) -> Callable[..., str]:
@@ -104,6 +109,7 @@ FUNCTIONS: dict[Any, Callable[..., str]] = {
     np.sinh: _hyperbolic("Sub"),
     np.cosh: _hyperbolic("Add"),
     np.tanh: _one("Tanh"),
+    erf: lambda made, x: smooth(made, x, erf, _ERF_ENDS),
     np.deg2rad: lambda made, x: made.add("Mul", x, _number(np.pi / 180)),
     np.radians: lambda made, x: made.add("Mul", x, _number(np.pi / 180)),
     **TESTS,

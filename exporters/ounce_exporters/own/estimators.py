@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import StackingClassifier
 from sklearn.frozen import FrozenEstimator
+from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection._classification_threshold import BaseThresholdClassifier
 from sklearn.multiclass import OneVsRestClassifier
@@ -51,6 +52,10 @@ def _inside(step: Any) -> Any:
         return step.estimator
     if isinstance(step, SelfTrainingClassifier | BaseThresholdClassifier):
         return step.estimator_
+    if isinstance(step, GaussianProcessClassifier):
+        inside = copy.copy(step.base_estimator_)
+        inside.n_features_in_ = step.n_features_in_
+        return inside
     return getattr(step, "best_estimator_", None)
 
 

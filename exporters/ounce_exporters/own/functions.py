@@ -47,6 +47,8 @@ class Column(NDArrayOperatorsMixin):
         """A function of NumPy that goes element by element."""
         if method != "__call__" or how:
             raise _UntraceableError(f"np.{ufunc.__name__} with {method} {', '.join(how)}")
+        if ufunc is np.matmul:
+            return self._turned(*inputs)
         return self._call(ufunc, inputs)
 
     def __array_function__(
@@ -72,6 +74,11 @@ class Column(NDArrayOperatorsMixin):
                 name = self._made.side_by_side([part.end() for part in parts])
                 return Column(self._made, name, sum(part._width for part in parts))
         raise _UntraceableError(f"np.{function.__name__}")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of one item; how many there are is not known."""
+        return 1, self._width
 
     def __array__(self, *args: Any, **how: Any) -> NDArray[Any]:
         """None: its values are not known."""
@@ -134,6 +141,14 @@ class Column(NDArrayOperatorsMixin):
         """The name of what it is, in numbers."""
         return self._made.doubles(self._name) if self._truth else self._name
 
+    def _turned(self, left: Any, right: Any) -> "Column":
+        """Columns times a matrix that is known, as of a rotation."""
+        matrix = np.asarray(right, np.float64) if isinstance(left, Column) else np.empty(0)
+        if matrix.ndim != 2:
+            raise _UntraceableError("np.matmul of what is no matrix on the right")
+        name = self._made.add("MatMul", left.end(), matrix)
+        return Column(self._made, name, matrix.shape[1])
+
     def _number(self, value: Any) -> str | NDArray[Any]:
         if not isinstance(value, Column):
             constant = np.asarray(value, np.float64)
@@ -176,7 +191,11 @@ def _is_truth(value: Any) -> bool:
 
 
 def trace(
-    function: Any, how: dict[str, Any] | None, width: int, columns: Sequence[str] = ()
+    function: Any,
+    how: dict[str, Any] | None,
+    width: int,
+    columns: Sequence[str] = (),
+    decimals: bool = False,
 ) -> onnx.ModelProto:
     """A function of numbers as a graph from `FEATURES` to its answer, computed in double precision.
 
@@ -185,12 +204,13 @@ def trace(
         how: its named arguments.
         width: columns of what it takes.
         columns: their names, where it takes a frame.
+        decimals: whether 0.1 shall be 0.1, not what it is in float32: that takes longer.
 
     Raises:
         ExportError: it does what has no operator, or does not answer with columns.
     """
     try:
-        first, second = (_record(function, how, width, columns) for _ in range(2))
+        first, second = (_record(function, how, width, columns, decimals) for _ in range(2))
         if first != second:
             raise _UntraceableError("two calls differ, as of chance or of what it keeps")
     except (Exception, _UntraceableError) as e:  # whatever a person's function raises
@@ -204,10 +224,15 @@ def trace(
 
 
 def _record(
-    function: Any, how: dict[str, Any] | None, width: int, columns: Sequence[str]
+    function: Any,
+    how: dict[str, Any] | None,
+    width: int,
+    columns: Sequence[str],
+    decimals: bool,
 ) -> onnx.ModelProto:
     made = Operators()
-    given = Column(made, made.doubles(FEATURES), width, columns=columns)
+    read = made.decimals if decimals else made.doubles
+    given = Column(made, read(FEATURES), width, columns=columns)
     answer = given if function is None else function(given, **(how or {}))
     if not isinstance(answer, Column):
         raise _UntraceableError(f"it answers with a {type(answer).__name__}")

@@ -13,6 +13,7 @@ from ounce_schemas.wording import counted
 from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
@@ -25,9 +26,9 @@ from ounce_exporters.own.conversion import (
     convert_columns,
 )
 from ounce_exporters.own.estimators import cuts_probabilities
+from ounce_exporters.own.formulas import FORMULAS, with_decimals
 from ounce_exporters.own.letter_case import with_common_locale
 from ounce_exporters.own.text_gaps import (
-    ENCODERS,
     gap_of,
     steps_of,
     with_empty_texts,
@@ -57,7 +58,7 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         check_is_fitted(model)
     except (NotFittedError, TypeError) as e:
         raise ExportError(f"this {type(model).__name__} is not fitted: call its fit first") from e
-    if hasattr(model, "cv_results_") and not hasattr(model, "best_estimator_"):
+    if isinstance(model, BaseSearchCV) and not hasattr(model, "best_estimator_"):
         raise ExportError(
             f"this {type(model).__name__} keeps no estimator: fit it with refit=True, or add its "
             "estimator with the best parameters"
@@ -98,7 +99,7 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
                 f"{' '.join(str(e).split())[:300]}"
             ) from e
 
-    known = with_known_forms(model)
+    known = with_decimals(with_known_forms(model))
     texts = {tensor.name for tensor in task.inputs if tensor.datatype == "BYTES"}
     if names is None:
         tensor = _numbers(model, task)
@@ -106,6 +107,7 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
     else:
         numbers = truths.keys() - learned.keys()
         of_texts = {n for n, place in names.items() if place and place[0] in texts} - numbers
+        of_texts |= {n for n, value in (task.constants or {}).items() if isinstance(value, str)}
         given = with_truths_as_texts(known, truths) if truths.keys() & learned.keys() else known
         given = given if isinstance(gap, str) else with_empty_texts(given)
         try:
@@ -186,13 +188,14 @@ def _rows(
 ) -> Any:
     if names is None:
         tensor = _numbers(model, task)
-        return inputs[tensor.name].reshape(-1, tensor.size)
+        return _as_given(inputs[tensor.name].reshape(-1, tensor.size), list(steps_of(model)))
     n = len(next(iter(inputs.values())))
     steps = list(steps_of(model))
     columns: dict[str, Any] = {}
     for name, place in names.items():
-        if place is None:  # no step reads it
-            columns[name] = np.zeros(n)
+        if place is None:  # it has one value, or no step reads it
+            value = (task.constants or {}).get(name, 0.0)
+            columns[name] = np.full(n, value, object if isinstance(value, str) else np.float64)
         else:
             tensor_name, i, offset = place
             values = inputs[tensor_name][:, i]
@@ -215,23 +218,16 @@ def _booleans(texts: NDArray[Any], how: Spelling, gap: Any) -> Any:
 
 
 def _as_given(values: NDArray[Any], steps: Sequence[BaseEstimator]) -> NDArray[Any]:
-    """Numbers as a model has learned them where it compares them, or as a graph reads them.
+    """Numbers as a table's file has them: the shortest decimal that is rounded to a float32.
 
-    The shortest decimal that is rounded to a float32 is what the table's file has, such as 0.1:
-    so encoders know it. Boosting by histograms may have learned a threshold of 0.1, or of what
-    0.1 is as float32. The lesser of both is at or below either.
+    Boosting by histograms may have learned a threshold of 0.1, or of what 0.1 is as float32. The
+    lesser of both is at or below either.
     """
-    boosted = any(isinstance(step, HISTOGRAMS) for step in steps)
-    if not boosted and not any(isinstance(s, ENCODERS) and _has_fractions(s) for s in steps):
-        return values
     decimals = np.asarray(values, np.float32).astype(np.str_).astype(np.float64)
-    return np.minimum(decimals, values.astype(np.float64)) if boosted else decimals
-
-
-def _has_fractions(encoder: Any) -> bool:
-    """Whether it knows categories such as 0.1."""
-    numbers = [c for c in encoder.categories_ if c.dtype.kind == "f"]
-    return any((np.nan_to_num(c) != np.round(np.nan_to_num(c))).any() for c in numbers)
+    compares = any(isinstance(step, HISTOGRAMS) for step in steps)
+    if compares and not any(type(step) in FORMULAS for step in steps):
+        return np.minimum(decimals, values.astype(np.float64))
+    return decimals
 
 
 def _answer(model: Any, rows: Any) -> NDArray[Any]:
@@ -248,13 +244,14 @@ def _answer(model: Any, rows: Any) -> NDArray[Any]:
 
 def _check_columns(read: list[str], task: TaskSpec, names: Places) -> None:
     """Refuse a model that reads a column which the task lacks."""
-    absent = [name for name in read if names[name] is None]
+    constants = task.constants or {}
+    absent = [name for name in read if names[name] is None and name not in constants]
     if absent:
         columns = [name for tensor in task.inputs for name in tensor.columns or ()]
         raise ExportError(
             f"it needs the columns {', '.join(map(repr, absent[:5]))}, and task {task.name!r} has "
-            f"{', '.join(map(repr, columns[:20]))}: fit it on these alone (columns of one value "
-            "and those that number the rows are left out of a task)"
+            f"{', '.join(map(repr, columns[:20]))}: fit it on these alone (columns that number the "
+            "rows are left out of a task)"
         )
 
 

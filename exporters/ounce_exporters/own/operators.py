@@ -39,9 +39,27 @@ class Operators:
         self.nodes.append(helper.make_node(operator, names, [made], made, **attributes))
         return made
 
+    def two(self, operator: str, *inputs: str | NDArray[Any], **attributes: Any) -> tuple[str, str]:
+        """The same of an operator that makes two."""
+        first = self.add(operator, *inputs, **attributes)
+        self.nodes[-1].output.append(f"{first}/second")
+        return first, f"{first}/second"
+
     def doubles(self, name: str) -> str:
         """The same in double precision."""
         return self.add("Cast", name, to=TensorProto.DOUBLE)
+
+    def decimals(self, name: str) -> str:
+        """Float32 as the doubles that a table has: 0.1 is 0.1 where it is the number of at most
+        seven digits that float32 rounds to it."""
+        exact = self.doubles(name)
+        size = self.add("Clip", self.add("Abs", exact), np.array(1e-9), np.array(1e9))
+        tens = self.add("Floor", self.add("Div", self.add("Log", size), np.array(np.log(10))))
+        places = self.add("Max", self.add("Sub", np.array(6.0), tens), np.array(0.0))
+        shift = self.add("Pow", np.array(10.0), places)
+        found = self.add("Div", self.add("Round", self.add("Mul", exact, shift)), shift)
+        rounded = self.doubles(self.add("Cast", found, to=TensorProto.FLOAT))
+        return self.add("Where", self.add("Equal", rounded, exact), found, exact)
 
     def columns(self, name: str, places: Sequence[int] | NDArray[np.int64]) -> str:
         """Columns of an array of shape (n_items, n_columns), in this order."""

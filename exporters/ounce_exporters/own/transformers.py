@@ -14,18 +14,38 @@ from skl2onnx.common._registration import get_converter, get_shape_calculator
 from skl2onnx.common._topology import Operator, Scope
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from skl2onnx.helpers.integration import add_onnx_graph
-from sklearn.impute import SimpleImputer
-from sklearn.kernel_approximation import Nystroem, RBFSampler
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer
+from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.kernel_approximation import RBFSampler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    QuantileTransformer,
+    SplineTransformer,
+    TargetEncoder,
+)
 
+from ounce_exporters.own.categories import (
+    counts_rare,
+    encode_means,
+    encode_rare,
+    has_many_labels,
+)
+from ounce_exporters.own.formulas import FORMULAS, reads_decimals
 from ounce_exporters.own.functions import trace
+from ounce_exporters.own.neighbours import fill_by_nearest
 from ounce_exporters.own.operators import FEATURES, Operators
-from ounce_exporters.own.rare_categories import counts_unknown, encode_rare
+from ounce_exporters.own.pieces import piecewise, to_shares
+
+TEXTS = (
+    "some columns hold texts in the table: encode these, as with OneHotEncoder, or write them as "
+    "numbers"
+)
+"""What to say of a step that takes numbers alone."""
 
 
 def _function(step: Any, width: int) -> onnx.ModelProto:
     columns = () if step.validate else getattr(step, "feature_names_in_", ())
-    return trace(step.func, step.kw_args, width, tuple(columns))
+    return trace(step.func, step.kw_args, width, tuple(columns), decimals=True)
 
 
 def _random_features(step: Any, width: int) -> onnx.ModelProto:
@@ -34,37 +54,6 @@ def _random_features(step: Any, width: int) -> onnx.ModelProto:
     waves = made.add("Cos", made.add("Add", turned, _doubles(step.random_offset_)[None]))
     scale = np.array((2.0 / step.n_components) ** 0.5)
     return made.of_features(width, made.add("Mul", waves, scale))
-
-
-def _nystroem(step: Any, width: int) -> onnx.ModelProto:
-    """Kernels with the rows that it keeps, then its own weights."""
-    made = Operators()
-    kept = _doubles(step.components_)
-    x = made.doubles(FEATURES)
-    gamma = 1.0 / kept.shape[1] if step.gamma is None else float(step.gamma)
-    products = made.add("MatMul", x, kept.T)
-    if step.kernel == "rbf":
-        own = made.add("ReduceSum", made.add("Mul", x, x), np.array([1]), keepdims=1)
-        twice = made.add("Mul", products, np.array(2.0))
-        away = made.add("Sub", made.add("Add", own, (kept**2).sum(axis=1)[None]), twice)
-        kernels = made.add("Exp", made.add("Mul", away, np.array(-gamma)))
-    elif step.kernel == "linear":
-        kernels = products
-    elif step.kernel in ("poly", "polynomial", "sigmoid"):
-        offset = 1.0 if step.coef0 is None else float(step.coef0)
-        inside = made.add("Add", made.add("Mul", products, np.array(gamma)), np.array(offset))
-        degree = 3.0 if step.degree is None else float(step.degree)
-        kernels = (
-            made.add("Tanh", inside)
-            if step.kernel == "sigmoid"
-            else made.add("Pow", inside, np.array(degree))
-        )
-    else:
-        raise ExportError(
-            f"the kernel {step.kernel!r} of a Nystroem can't be converted: rbf, linear, poly and "
-            "sigmoid can"
-        )
-    return made.of_features(width, made.add("MatMul", kernels, _doubles(step.normalization_).T))
 
 
 def _splines(step: Any, width: int) -> onnx.ModelProto:
@@ -96,16 +85,7 @@ def _splines(step: Any, width: int) -> onnx.ModelProto:
         inside = slice(degree, len(spline.t) - degree - 1)
         starts = pieces[0].x[inside]
         weights = np.stack([piece.c[:, inside] for piece in pieces], axis=2)
-        later = made.add("GreaterOrEqual", x, starts[None, 1:])
-        counts = made.add("Cast", later, to=TensorProto.INT64)
-        number = made.add("ReduceSum", counts, np.array([1]), keepdims=0)
-        start = made.add("Gather", starts[:, None], number, axis=0)
-        along = made.add("Sub", x, start)
-        value = made.add("Gather", weights[0], number, axis=0)
-        for power in weights[1:]:
-            value = made.add("Mul", value, along)
-            value = made.add("Add", value, made.add("Gather", power, number, axis=0))
-        parts.append(value)
+        parts.append(piecewise(made, x, starts, weights))
     return made.of_features(width, made.side_by_side(parts))
 
 
@@ -127,9 +107,15 @@ def _floats(values: Any) -> NDArray[np.float32]:
     return np.asarray(values, np.float32)
 
 
+def _formula(step: Any, width: int) -> onnx.ModelProto:
+    return trace(FORMULAS[type(step)](step), None, width, decimals=reads_decimals(step))
+
+
 _GRAPHS: dict[type, Callable[[Any, int], onnx.ModelProto]] = {
+    **dict.fromkeys(FORMULAS, _formula),
     FunctionTransformer: _function,
-    Nystroem: _nystroem,
+    KNNImputer: fill_by_nearest,
+    QuantileTransformer: to_shares,
     RBFSampler: _random_features,
     SimpleImputer: _with_gaps_marked,
     SplineTransformer: _splines,
@@ -137,8 +123,9 @@ _GRAPHS: dict[type, Callable[[Any, int], onnx.ModelProto]] = {
 """By the class of a step: its graph, by the number of columns that it reads."""
 _NARROWER: dict[type, Callable[[Any], bool]] = {
     FunctionTransformer: lambda step: step.func is not None,
-    OneHotEncoder: counts_unknown,
+    OneHotEncoder: counts_rare,
     SimpleImputer: lambda step: step.add_indicator and np.isnan(step.missing_values),
+    TargetEncoder: has_many_labels,
 }
 """Of steps that skl2onnx converts, those that it does not, or not rightly."""
 
@@ -152,6 +139,8 @@ def _graph(operator: Operator) -> onnx.ModelProto:
     step = operator.raw_operator
     if isinstance(step, OneHotEncoder):
         return encode_rare(step, operator.inputs)
+    if isinstance(step, TargetEncoder):
+        return encode_means(step, operator.inputs)
     if any(isinstance(given.type, StringTensorType) for given in operator.inputs):
         if isinstance(step, FunctionTransformer):
             name = getattr(step.func, "__name__", type(step.func).__name__)
@@ -159,7 +148,7 @@ def _graph(operator: Operator) -> onnx.ModelProto:
                 f"the function {name!r} of a FunctionTransformer reads texts, which can't be "
                 "converted: put what it makes into the table as a column"
             )
-        raise ExportError(f"a {type(step).__name__} of texts can't be converted: give it numbers")
+        raise ExportError(f"a {type(step).__name__} takes numbers: {TEXTS}")
     if len(operator.inputs) > 1:
         raise ExportError(f"a {type(step).__name__} reads a frame: put it into a ColumnTransformer")
     (given,) = operator.inputs
@@ -182,7 +171,8 @@ def _convert(scope: Scope, operator: Operator, container: ModelComponentContaine
     add_onnx_graph(scope, operator, container, _graph(operator))
 
 
-CONVERTERS = dict.fromkeys([*_GRAPHS, OneHotEncoder], _convert)
+_OURS = *_GRAPHS, OneHotEncoder, TargetEncoder
+CONVERTERS = dict.fromkeys(_OURS, _convert)
 """As skl2onnx takes them, by class."""
-SHAPES = dict.fromkeys([*_GRAPHS, OneHotEncoder], _set_shape)
+SHAPES = dict.fromkeys(_OURS, _set_shape)
 """What says skl2onnx the shapes of their answers."""

@@ -23,6 +23,7 @@ from ounce_exporters.export.graphs import (
 from ounce_exporters.ladder.recipe import Inputs, Split
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.batches import why_unsteady, with_open_batch
+from ounce_exporters.own.constants import with_constants
 from ounce_exporters.own.feeds import Feed, find_feeds
 from ounce_exporters.own.half_precision import with_floats
 from ounce_exporters.own.labels import check_order, with_columns_joined, without_zipmaps
@@ -120,6 +121,7 @@ def wrap(
     plain, joined = with_columns_joined(plain, task.labels)
     known |= joined
     plain, has_half = with_floats(plain)
+    plain = with_constants(plain, task.constants or {})
     plain, fixed = with_open_batch(without_unread(plain))
     session = Session(plain)
     feeds = find_feeds(session.inputs, task)

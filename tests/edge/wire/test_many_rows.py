@@ -58,6 +58,18 @@ def test_rows_are_requests_of_their_own(name: str) -> None:
     assert [record.offset() for record in batch.records] == [8, 7, 7, 9]
 
 
+@pytest.mark.parametrize("name", ['2" pipe', "a\\b", "a\tb"])
+def test_a_column_may_have_any_name(name: str) -> None:
+    cells = tuple(Cell(column=column, read="number") for column in (name, "wet"))
+    tensor = TensorSpec(
+        name="input", datatype="FP32", shape=(2,), columns=(name, "wet"), cells=cells
+    )
+    records = [FakeRecord(as_bytes({name: 21.5, "wet": n}), offset_=n) for n in (1, 2)]
+    batch, rejected = decode(*records, task=ROOM.model_copy(update={"inputs": (tensor,)}))
+    assert rejected == []
+    np.testing.assert_array_equal(batch.inputs["input"], [[21.5, 1], [21.5, 2]])
+
+
 def test_one_record_of_two_rows_beside_one_that_is_refused() -> None:
     good, bad = FakeRecord(as_bytes([ROW, OTHER]), offset_=1), FakeRecord(b"{", offset_=2)
     batch, [(record, _)] = decode(bad, good)

@@ -223,6 +223,6 @@ def test_a_step_that_takes_numbers_of_texts_is_refused() -> None:
     model = make_pipeline(columns, LogisticRegression()).fit(rows, rows["warm"] > 0)
     with pytest.raises(
         ExportError,
-        match="a step takes numbers: some columns hold texts in the table: encode these",
+        match="a StandardScaler takes numbers: some columns hold texts in the table: encode these",
     ):
         from_sklearn(model, TASK)

@@ -1,5 +1,6 @@
 """Flat JSON: a row of the task's table by column names, a list of rows, or plain numbers."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ NESTED = (
     "dataframe_records", "dataframe_split", "records", "readings", "measurements", "V", "ndarray",
 )  # fmt: skip
 """Names under which senders put the row, or a list of rows."""
+_UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
+"""What no field of msgspec has in its name: rows of such columns are read one by one."""
 _CHUNK = 32
 """Bodies decoded at a time, as for Open Inference Protocol bodies."""
 _MOST_KINDS = 8
@@ -221,6 +224,7 @@ def _row_decoder(task: TaskSpec, columns: ColumnReader, *more: tuple[str, Any]) 
         or not task.accepts_raw
         or len(columns.names) != spec.size
         or any(cell.read != "number" or cell.missing for cell in cells)
+        or any(map(_UNNAMEABLE.search, columns.names))
         or any(columns.layout([name]).is_known for name, _ in more)
     ):
         return None

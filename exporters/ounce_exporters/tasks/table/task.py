@@ -23,6 +23,7 @@ from ounce_exporters.tasks.splits import split_task
 from ounce_exporters.tasks.table.anomalies import FALSE_ALARMS, check_normal
 from ounce_exporters.tasks.table.clusters import agreement, with_clusters
 from ounce_exporters.tasks.table.columns import Columns, InputColumn, choose_columns
+from ounce_exporters.tasks.table.constants import constants_of
 from ounce_exporters.tasks.table.data_checks import check_task_name
 from ounce_exporters.tasks.table.dates import in_order, is_dates
 from ounce_exporters.tasks.table.known_texts import with_known_texts
@@ -71,6 +72,7 @@ def load(
     for line in rows.notices:
         notice(line)
     inputs: Sequence[InputColumn] = ()
+    constants: dict[str, float | str] | None = None
     images = find_images(path, rows, target, options)
     if images is not None and options.window is not None:
         raise DataError("--window is for sequences: the data is of images")
@@ -86,6 +88,7 @@ def load(
             notice(line)
         inputs = _complete(columns.inputs, rows, notice)
         tensors = make_tensors(inputs)
+        constants = constants_of(_asked(rows, target, options)) or None
     truth = rows.target
     if options.tolerance is not None and truth.labels:
         raise DataError(
@@ -96,6 +99,7 @@ def load(
     for line in lines:
         notice(line)
     data = with_seen_gaps(with_known_texts(data))
+    data = replace(data, spec=data.spec.model_copy(update={"constants": constants}))
     if options.kind == "clusters":
         data, made = with_clusters(data, options.clusters, options.reference, seed)
         for line in made:
@@ -139,6 +143,14 @@ def _choose(rows: TableRows, target: str | None, options: TableOptions) -> Colum
     kept = frame.drop(columns=list(unused))
     columns = choose_columns(kept, target, options.columns, options.writing.decimal)
     return replace(columns, notices=notices + columns.notices)
+
+
+def _asked(rows: TableRows, target: str | None, options: TableOptions) -> pd.DataFrame:
+    """Columns that may be inputs, of the first table's rows."""
+    others = {target, options.unit, options.time, *options.without}
+    ignored = {name for name, kind in options.columns.items() if kind == "ignore"}
+    kept = [name for name in rows.frame if name not in others | ignored]
+    return rows.frame.loc[: rows.n_first - 1, kept]
 
 
 def _complete(

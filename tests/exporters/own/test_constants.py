@@ -1,0 +1,51 @@
+"""A model may read columns that hold one value: a task leaves them out and keeps the value."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pandas as pd
+from onnx import TensorProto, helper
+from ounce_exporters.own.answers import Session
+from ounce_exporters.own.constants import with_constants
+from ounce_exporters.own.ladders import find_ladder
+from ounce_exporters.own.native import from_sklearn
+from ounce_exporters.own.splits import Rows
+from ounce_exporters.own.wrapping import Outputs, wrap
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from tests.exporters.own.foreign import rooms
+
+
+def test_a_pipeline_reads_columns_of_one_value(tmp_path: Path) -> None:
+    table = rooms().drop(columns="watts").assign(plant="seven", line=3, more=0.5)
+    table.to_csv(tmp_path / "rooms.csv", index=False)
+    rows = Rows(tmp_path / "rooms.csv", "busy")
+    judges = find_ladder(tmp_path, "rooms", rows, lambda line: None)
+    assert judges.data.spec.constants == {"plant": "seven", "line": 3.0, "more": 0.5}
+    columns = make_column_transformer(
+        (StandardScaler(with_mean=False), ["warm", "line", "more"]),
+        (OneHotEncoder(handle_unknown="ignore"), ["site", "plant"]),
+    )
+    frame = pd.read_csv(tmp_path / "rooms.csv")
+    model = make_pipeline(columns, LogisticRegression()).fit(frame, frame["busy"])
+    task = judges.data.spec
+    own, _ = wrap(from_sklearn(model, task), task, judges.data.validation, Outputs())
+    inputs = judges.data.test.inputs
+    (found,) = Session(own.to_onnx()).run(inputs, len(judges.data.test)).values()
+    np.testing.assert_allclose(found, own.predict(inputs), atol=1e-3)
+
+
+def test_an_input_of_another_kind_than_the_value_stays() -> None:
+    ports = [
+        helper.make_tensor_value_info(name, kind, ["n", 1])
+        for name, kind in [("x", TensorProto.FLOAT), ("text", TensorProto.FLOAT)]
+    ]
+    answer = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1])
+    graph = helper.make_graph([helper.make_node("Add", ["x", "text"], ["y"])], "g", ports, [answer])
+    model: onnx.ModelProto = helper.make_model(graph)
+    assert with_constants(model, {"text": "seven"}) is model
+    assert [port.name for port in with_constants(model, {"text": 2.0}).graph.input] == ["x"]
