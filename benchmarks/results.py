@@ -15,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 import click
 import msgspec
 from click.core import ParameterSource
+from ounce_schemas.whole_file import write_whole
 
 PUBLISHED = Path(__file__).with_name("results")
 UNPUBLISHED = Path("results")
@@ -100,13 +101,10 @@ def write(results: Results, folder: Path) -> Path:
     Raises:
         ResultsError: a value has another form, which nobody could read again.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{results.benchmark}.json"
     data = msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n"
     _decode(data, path)
-    unfinished = path.with_suffix(".json.part")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)
+    write_whole(path, data)
     return path
 
 
