@@ -16,6 +16,7 @@ import click
 import msgspec
 from click.core import ParameterSource
 from ounce_schemas.whole_file import write_whole
+from ounce_schemas.wording import table as aligned
 
 PUBLISHED = Path(__file__).with_name("results")
 UNPUBLISHED = Path("results")
@@ -123,12 +124,7 @@ def read(path: Path) -> Results:
 def text(table: Table) -> str:
     """A table for a terminal, its columns aligned."""
     lines = [table.columns, *([_told(cell) for cell in row] for row in table.rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rows = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
-    return "\n".join([*rows, *([table.note] if table.note else [])]) + "\n"
+    return "\n".join([aligned(lines), *([table.note] if table.note else [])]) + "\n"
 
 
 def running_command() -> str:
