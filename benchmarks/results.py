@@ -83,7 +83,9 @@ def models_option(command: _Command) -> _Command:
 
 
 def report(benchmark: str, tables: dict[str, Table], *, publish: bool) -> Path:
-    """Write what the running command measured; returns the file."""
+    """Show and write what the running command measured; returns the file."""
+    for name, table in tables.items():
+        click.echo(f"\n{name}\n{text(table)}")
     found = Results(
         benchmark,
         running_command(),

@@ -17,7 +17,7 @@ from ounce_exporters.advisor.family_prior import FamilyPrior, describe, doubtful
 from scipy.optimize import nnls
 from sklearn.linear_model import QuantileRegressor
 
-from benchmarks.results import Cell, Table, publish_option, report, text
+from benchmarks.results import Cell, Table, publish_option, report
 
 OUT = Path("exporters/ounce_exporters/advisor/families.json")
 FAMILIES = {
@@ -188,7 +188,6 @@ def command(data: Path, publish: bool) -> None:
         rows=rows,
         note=note,
     )
-    click.echo(text(table))
     report("advisor_families", {"advisor_families": table}, publish=publish)
 
 

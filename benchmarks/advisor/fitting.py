@@ -14,7 +14,7 @@ from scipy.optimize import nnls
 from sklearn.linear_model import QuantileRegressor
 
 from benchmarks.advisor.curves import DOUBLINGS, Cases, fold_of_sets, read_cases
-from benchmarks.results import Cell, Table, publish_option, report, text
+from benchmarks.results import Cell, Table, publish_option, report
 
 OUT = Path("exporters/ounce_exporters/advisor/forecasts.json")
 _LEAST_SPREAD = 1e-3
@@ -109,7 +109,6 @@ def command(data: Path, publish: bool) -> None:
         rows=[judge(of) for of in cases],
         note="LCDB 1.0, data sets left out in five turns. Errors are of accuracy, in points.",
     )
-    click.echo(text(table))
     report("advisor_curves", {"advisor_curves": table}, publish=publish)
 
 

@@ -135,7 +135,6 @@ def main(rounds: int, models: Path, publish: bool) -> None:
     bench.round()  # to warm up
     found = [bench.round() for _ in range(rounds)]
     table = table_of(found)
-    click.echo(results.text(table))
     results.report("header_rules", {"header-rules": table}, publish=publish)
 
 

@@ -89,8 +89,6 @@ def main(rounds: int, seconds: float, rate: int, models: Path, publish: bool) ->
         "ratios also the least and the greatest."
     )
     tables = {"telemetry-cost": Table(columns, rows, note), "scrape-cost": scrape_table()}
-    for table in tables.values():
-        click.echo(results.text(table))
     results.report("telemetry_cost", tables, publish=publish)
 
 

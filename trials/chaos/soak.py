@@ -76,7 +76,6 @@ def main(  # noqa: PLR0913
         click.echo("too few samples for a trend")
     else:
         table = soak_table(soaked.samples, soaked.rate, delivery)
-        click.echo(published.text(table))
         plot(soaked.samples, folder / "soak.svg")
         published.report("soak", {"soak": table}, publish=publish)
     if soaked.trouble:
