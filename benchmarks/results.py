@@ -6,7 +6,6 @@ others in `results`, which Git ignores.
 
 import datetime
 import os
-import platform
 import re
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Annotated, Any, TypeVar
 import click
 import msgspec
 from click.core import ParameterSource
+from ounce_edge.models.processor import processor_name
 from ounce_schemas.whole_file import write_whole
 from ounce_schemas.wording import table as aligned
 
@@ -148,13 +148,7 @@ def running_command() -> str:
 
 def describe_machine() -> str:
     """Cores and processor model, without the machine's name."""
-    model = platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        lines = info.read_text(encoding="utf-8").splitlines()
-        named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-        model = next(named, model)
-    return f"{os.cpu_count()} cores, {model}"
+    return f"{os.cpu_count()} cores, {processor_name()}"
 
 
 def _told(cell: Cell) -> str:
