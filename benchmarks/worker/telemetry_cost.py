@@ -24,9 +24,9 @@ import numpy as np
 from confluent_kafka import Consumer
 
 from benchmarks import results
+from benchmarks.process_figures import processor_s
 from benchmarks.results import Table
 from benchmarks.worker.backlog import CLIENT_CPU, POLICY, TOPICS, broker, ends
-from benchmarks.worker.processor_time import processor_s
 from benchmarks.worker.scrape_cost import scrape_table
 from benchmarks.worker.steady_sender import steady_sender
 from benchmarks.worker.switching_worker import SIDES, SIGNALS
