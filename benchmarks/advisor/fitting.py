@@ -13,7 +13,7 @@ from ounce_exporters.advisor.forecasting import Correction, spread_features
 from scipy.optimize import nnls
 from sklearn.linear_model import QuantileRegressor
 
-from benchmarks.advisor.curves import DOUBLINGS, Cases, fold_of_sets, read_cases
+from benchmarks.advisor.curves import DOUBLINGS, Cases, folds_of, read_cases
 from benchmarks.results import Cell, Table, publish_option, report
 
 OUT = Path("exporters/ounce_exporters/advisor/forecasts.json")
@@ -44,7 +44,7 @@ def judge(cases: Cases) -> list[Cell]:
     """Figures on data sets that had no part in fitting, of one number of doublings."""
     gain = cases.last - cases.truth
     expected, low, high = (np.empty(len(gain)) for _ in range(3))
-    for left_out in fold_of_sets(cases):
+    for left_out in folds_of(cases.sets):
         found = fit(cases.take(~left_out))
         judged = cases.take(left_out)
         expected[left_out] = _gain(judged, np.array(found.weights))
