@@ -43,7 +43,7 @@ from ounce_schemas.errors import ArtifactError
 
 from benchmarks.gpu_forms import is_form
 from benchmarks.made_items import KINDS
-from benchmarks.results import Cell, Table, models_option, publish_option, report, text
+from benchmarks.results import Cell, Table, models_option, publish_option, report
 
 COLUMNS = ["engine", "of other forms", "of the explanation", "models, by their items"]
 BUILT = "built"
@@ -72,7 +72,6 @@ def main(only: tuple[str, ...], models: Path, publish: bool) -> None:
         click.echo(" | ".join(row))
         rows.append(row)
     table = Table(columns=COLUMNS, rows=_together(rows), note=f"Built by {tensorrt.name}.")
-    click.echo(text(table))
     report("gpu_kinds", {"gpu-kinds": table}, publish=publish)
 
 

@@ -6,7 +6,7 @@ others in `results`, which Git ignores.
 
 import datetime
 import os
-import platform
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +15,16 @@ from typing import Annotated, Any, TypeVar
 import click
 import msgspec
 from click.core import ParameterSource
+from ounce_edge.models.processor import processor_name
+from ounce_schemas.whole_file import write_whole
+from ounce_schemas.wording import table as aligned
 
 PUBLISHED = Path(__file__).with_name("results")
 UNPUBLISHED = Path("results")
 _PLACES = frozenset({"models", "out", "results"})
 """Options that say where files lie: a published command leaves them out."""
+_ROW = re.compile(rb'\[((?:(\n +)(?:"(?:[^"\\]|\\.)*"|[-+.\w]+),?)+)\n *\]')
+"""A list of cells, each on a line of its own: what is one row of a table stands on one line."""
 
 Cell = str | int | float | None
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -81,7 +86,9 @@ def models_option(command: _Command) -> _Command:
 
 
 def report(benchmark: str, tables: dict[str, Table], *, publish: bool) -> Path:
-    """Write what the running command measured; returns the file."""
+    """Show and write what the running command measured; returns the file."""
+    for name, table in tables.items():
+        click.echo(f"\n{name}\n{text(table)}")
     found = Results(
         benchmark,
         running_command(),
@@ -100,13 +107,11 @@ def write(results: Results, folder: Path) -> Path:
     Raises:
         ResultsError: a value has another form, which nobody could read again.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{results.benchmark}.json"
     data = msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n"
+    data = _ROW.sub(lambda found: b"[" + b" ".join(found[1].split(found[2])[1:]) + b"]", data)
     _decode(data, path)
-    unfinished = path.with_suffix(".json.part")
-    unfinished.write_bytes(data)
-    unfinished.replace(path)
+    write_whole(path, data)
     return path
 
 
@@ -125,12 +130,7 @@ def read(path: Path) -> Results:
 def text(table: Table) -> str:
     """A table for a terminal, its columns aligned."""
     lines = [table.columns, *([_told(cell) for cell in row] for row in table.rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rows = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
-    return "\n".join([*rows, *([table.note] if table.note else [])]) + "\n"
+    return "\n".join([aligned(lines), *([table.note] if table.note else [])]) + "\n"
 
 
 def running_command() -> str:
@@ -148,13 +148,7 @@ def running_command() -> str:
 
 def describe_machine() -> str:
     """Cores and processor model, without the machine's name."""
-    model = platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        lines = info.read_text(encoding="utf-8").splitlines()
-        named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-        model = next(named, model)
-    return f"{os.cpu_count()} cores, {model}"
+    return f"{os.cpu_count()} cores, {processor_name()}"
 
 
 def _told(cell: Cell) -> str:

@@ -38,15 +38,16 @@ CLASSES = (
 _LIBRARIES = ("nvinfer", "nvinfer_plugin", "nvonnxparser")
 _SHOW = """
 import json, sys, tensorrt_bindings as trt
-names = {"": [n for n in dir(trt) if n[0] != "_"]}
-for name in sys.argv[1:]:
-    names[name] = [n for n in dir(getattr(trt, name)) if n[0] != "_"]
+names = {}
+for name in ["", *sys.argv[1:]]:
+    of = getattr(trt, name) if name else trt
+    names[name] = " ".join(n for n in dir(of) if n[0] != "_")
 print(json.dumps({trt.__version__: names}))
 """
 
 
-def read_names(wheel: Path) -> dict[str, dict[str, list[str]]]:
-    """Names by version and class, "" the module's own."""
+def read_names(wheel: Path) -> dict[str, dict[str, str]]:
+    """Names by version and class, "" the module's own, with blanks between."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         zipfile.ZipFile(wheel).extractall(folder)
@@ -59,30 +60,20 @@ def read_names(wheel: Path) -> dict[str, dict[str, list[str]]]:
         major = needed.partition("libnvinfer.so.")[2].split()[0]
         for library in _LIBRARIES:
             target = folder / f"lib{library}.so.{major}"
-            command: list[str | Path] = [
-                "gcc",
-                "-w",
-                "-shared",
-                "-fPIC",
-                "-x",
-                "c",
-                "-",
-                "-o",
-                target,
-            ]
+            command = ["gcc", "-w", "-shared", "-fPIC", "-x", "c", "-", "-o", str(target)]
             subprocess.run(command, input=source, text=True, check=True)
         shown = subprocess.check_output(
             [sys.executable, "-c", _SHOW, *CLASSES],
             env={**os.environ, "LD_LIBRARY_PATH": name, "PYTHONPATH": name},
             text=True,
         )
-    found: dict[str, dict[str, list[str]]] = json.loads(shown)
+    found: dict[str, dict[str, str]] = json.loads(shown)
     return found
 
 
 def main() -> None:
     """Print the names of all wheels as JSON."""
-    found: dict[str, dict[str, list[str]]] = {}
+    found: dict[str, dict[str, str]] = {}
     for wheel in sys.argv[1:]:
         found |= read_names(Path(wheel))
     print(json.dumps(found, indent=1, sort_keys=True))

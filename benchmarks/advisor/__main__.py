@@ -19,7 +19,7 @@ from benchmarks.advisor.peers import PEERS, Searcher, compare
 from benchmarks.advisor.regret import LIMITS, advice_cases, splits_of, tables_option
 from benchmarks.advisor.report import tables
 from benchmarks.peers.environment import PeerUnavailableError, prepare
-from benchmarks.results import UNPUBLISHED, publish_option, report, text
+from benchmarks.results import UNPUBLISHED, publish_option, report
 
 _SHORT_TABLES = 8
 _SHORT_LIMITS: tuple[Limit, ...] = ((20.0, 128),)
@@ -103,8 +103,6 @@ def command(  # noqa: PLR0913
     found = tables([one for one in kept if one.table in names], len(names))
     if not found:
         raise click.ClickException("nothing was measured")
-    for table in found.values():
-        click.echo(text(table))
     report("advisor_regret", found, publish=publish)
 
 

@@ -31,7 +31,7 @@ from benchmarks.advisor.replay import (
     best_of,
     choose,
 )
-from benchmarks.results import Cell, Table, publish_option, report, text
+from benchmarks.results import Cell, Table, publish_option, report
 
 FEW_ROWS = 250
 """Held-out rows of a small table."""
@@ -70,8 +70,6 @@ def command(data: Path, budget: float, publish: bool) -> None:
     if not found:
         raise click.ClickException(f"{data}: no table could be advised on")
     tables = {"advisor_caution": rules_table(found), "advisor_luck": luck_table(found)}
-    for table in tables.values():
-        click.echo(text(table))
     report("advisor_caution", tables, publish=publish)
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 from ounce_schemas.documents import read_advice
 from sklearn.datasets import make_classification
 
-from benchmarks.results import Cell, Table, publish_option, report, text
+from benchmarks.results import Cell, Table, publish_option, report
 
 N_ROWS, N_COLUMNS = 10_000, 20
 _PROGRAM = "from ounce_schemas.command import main; main()"
@@ -35,7 +35,6 @@ def command(repeats: int, publish: bool) -> None:
         rows=rows,
         note="From the start of the command to its end; the table has three classes.",
     )
-    click.echo(text(table))
     report("advisor_cost", {"advisor_cost": table}, publish=publish)
 
 

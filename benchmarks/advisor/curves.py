@@ -13,6 +13,7 @@ _LEAST_SEEDS = 5
 _LEAST_ROWS = 1000
 _ON_GRID = 0.1
 DOUBLINGS = (1.0, 2.0, 3.0, 3.5)
+N_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -76,9 +77,13 @@ def _case(curve: pd.DataFrame, doublings: float) -> tuple[object, ...] | None:
     return values, errors[at[-1]], law, errors[-1]
 
 
-def fold_of_sets(cases: Cases, n_folds: int = 5) -> Iterator[NDArray[np.bool_]]:
-    """Which curves are left out in turn: all of a data set together."""
-    sets = np.unique(cases.sets)
-    fold = np.random.default_rng(0).permutation(len(sets)) % n_folds
-    for number in range(n_folds):
-        yield np.isin(cases.sets, sets[fold == number])
+def folds_of(sets: NDArray[np.int64]) -> Iterator[NDArray[np.bool_]]:
+    """Which curves are left out in turn: all of a data set together.
+
+    Args:
+        sets: number of each curve's data set.
+    """
+    numbers = np.unique(sets)
+    fold = np.random.default_rng(0).permutation(len(numbers)) % N_FOLDS
+    for number in range(N_FOLDS):
+        yield np.isin(sets, numbers[fold == number])

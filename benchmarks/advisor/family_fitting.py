@@ -4,7 +4,6 @@ Example: python -m benchmarks.advisor.family_fitting --data lcdb
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -17,7 +16,8 @@ from ounce_exporters.advisor.family_prior import FamilyPrior, describe, doubtful
 from scipy.optimize import nnls
 from sklearn.linear_model import QuantileRegressor
 
-from benchmarks.results import Cell, Table, publish_option, report, text
+from benchmarks.advisor.curves import N_FOLDS, folds_of
+from benchmarks.results import Cell, Table, publish_option, report
 
 OUT = Path("exporters/ounce_exporters/advisor/families.json")
 FAMILIES = {
@@ -37,7 +37,6 @@ _LEAST_SEEDS = 5
 _LEAST_ROWS = 64
 _LEAST_SPREAD = 1e-3
 _DIGITS = 4
-_FOLDS = 5
 _ALIKE = 0.5
 
 
@@ -116,7 +115,7 @@ def judge(tables: Tables) -> tuple[list[list[Cell]], str]:
     n, kinds = len(tables.sets), len(FAMILIES)
     expected, low, high, mean = (np.empty((n, kinds)) for _ in range(4))
     raced = np.ones((n, kinds), np.bool_)
-    for left_out in _folds(tables.sets):
+    for left_out in folds_of(tables.sets):
         others, rows = tables.take(~left_out), left_out.nonzero()[0]
         mean[left_out] = np.median(others.lags, axis=0)
         priors = fit(others)
@@ -143,18 +142,11 @@ def judge(tables: Tables) -> tuple[list[list[Cell]], str]:
     lost = np.where(np.isinf(lost), lag.max(axis=1), lost)
     note = (
         f"LCDB 1.0, {len(np.unique(tables.sets))} data sets at growing numbers of rows, left out "
-        f"in {_FOLDS} turns. Of {raced.sum(axis=1).mean():.1f} kinds that are worth racing, one is "
-        f"within {_ALIKE} points of the best in {100 * kept:.1f}% of cases; {lost.mean():.2f} "
+        f"in {N_FOLDS} turns. Of {raced.sum(axis=1).mean():.1f} kinds that are worth racing, one "
+        f"is within {_ALIKE} points of the best in {100 * kept:.1f}% of cases; {lost.mean():.2f} "
         "points are lost on the mean."
     )
     return cells, note
-
-
-def _folds(sets: NDArray[np.int64]) -> Iterator[NDArray[np.bool_]]:
-    numbers = np.unique(sets)
-    fold = np.random.default_rng(0).permutation(len(numbers)) % _FOLDS
-    for number in range(_FOLDS):
-        yield np.isin(sets, numbers[fold == number])
 
 
 @click.command()
@@ -188,7 +180,6 @@ def command(data: Path, publish: bool) -> None:
         rows=rows,
         note=note,
     )
-    click.echo(text(table))
     report("advisor_families", {"advisor_families": table}, publish=publish)
 
 

@@ -13,8 +13,8 @@ from ounce_exporters.advisor.forecasting import Correction, spread_features
 from scipy.optimize import nnls
 from sklearn.linear_model import QuantileRegressor
 
-from benchmarks.advisor.curves import DOUBLINGS, Cases, fold_of_sets, read_cases
-from benchmarks.results import Cell, Table, publish_option, report, text
+from benchmarks.advisor.curves import DOUBLINGS, Cases, folds_of, read_cases
+from benchmarks.results import Cell, Table, publish_option, report
 
 OUT = Path("exporters/ounce_exporters/advisor/forecasts.json")
 _LEAST_SPREAD = 1e-3
@@ -44,7 +44,7 @@ def judge(cases: Cases) -> list[Cell]:
     """Figures on data sets that had no part in fitting, of one number of doublings."""
     gain = cases.last - cases.truth
     expected, low, high = (np.empty(len(gain)) for _ in range(3))
-    for left_out in fold_of_sets(cases):
+    for left_out in folds_of(cases.sets):
         found = fit(cases.take(~left_out))
         judged = cases.take(left_out)
         expected[left_out] = _gain(judged, np.array(found.weights))
@@ -109,7 +109,6 @@ def command(data: Path, publish: bool) -> None:
         rows=[judge(of) for of in cases],
         note="LCDB 1.0, data sets left out in five turns. Errors are of accuracy, in points.",
     )
-    click.echo(text(table))
     report("advisor_curves", {"advisor_curves": table}, publish=publish)
 
 

@@ -22,7 +22,7 @@ from ounce_schemas.documents import CARD_FILE, MODEL_FILE, read_advice, read_car
 from ounce_schemas.errors import OunceError
 
 from benchmarks.advisor.regret import load_table, tables_option
-from benchmarks.results import Cell, Table, publish_option, report, text
+from benchmarks.results import Cell, Table, publish_option, report
 
 TASK = "table"
 MOST_OFF = 0.1
@@ -65,7 +65,6 @@ def command(data: Path, most_tables: int, budget: float, publish: bool) -> None:
     if not found:
         raise click.ClickException(f"{data}: no .parquet files")
     table = table_of(found)
-    click.echo(text(table))
     report("advisor_promises", {"advisor_promises": table}, publish=publish)
 
 

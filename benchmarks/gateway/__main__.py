@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.gateway.accounting import account, share_within
 from benchmarks.gateway.stage import Stage, result_of
-from benchmarks.results import Cell, Table, publish_option, report, text
+from benchmarks.results import Cell, Table, publish_option, report
 from tests.support.process.wait import wait_until
 
 DEADLINE_S = 0.1
@@ -146,14 +146,14 @@ def main(  # noqa: PLR0913  one for each option
                 [throughput(folder / "steady", devices, per_s, seconds)],
             )
         }
-        _tell(tables, "gateway-throughput")
+        report("gateway", tables, publish=False)
         tables["gateway-outage"] = Table(
             ["devices", "Kafka away, s", "acknowledged", "stored at its end", "lost", "repeated",
              "out of order", "MB at most"],
             [outage(folder / "outage", devices, per_s, outage_s)],
             "The gateway is killed (`kill -9`) twice while Kafka is away.",
         )  # fmt: skip
-        _tell(tables, "gateway-outage")
+        report("gateway", tables, publish=False)
         live = Live(round(live_per_s * stored / 5000), live_per_s)
         asked = (("device", 1), ("device", stored), ("live", stored))
         tables["gateway-backlog"] = Table(
@@ -163,15 +163,7 @@ def main(  # noqa: PLR0913  one for each option
             f"{live_per_s:.0f} live messages a second of the devices that have stored ones; "
             "what answers does it at once. The first row is without a backlog.",
         )  # fmt: skip
-        _tell(tables, "gateway-backlog")
-    if publish:
-        report("gateway", tables, publish=True)
-
-
-def _tell(tables: dict[str, Table], name: str) -> None:
-    """Show a table, and keep all so far."""
-    click.echo(text(tables[name]))
-    report("gateway", tables, publish=False)
+    report("gateway", tables, publish=publish)
 
 
 if __name__ == "__main__":

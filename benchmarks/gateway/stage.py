@@ -1,7 +1,6 @@
 """A gateway between a real mosquitto and a real Kafka, and what is behind Kafka."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from confluent_kafka import Consumer, Producer
 from ounce_schemas.request import HEADER_REPLY
 from ounce_schemas.topics import predictions_topic, requests_topic
 
+from benchmarks.process_figures import memory_kb, processor_s
 from tests.support.kafka.apache_kafka import ApacheKafka
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.gateway import Gateway
@@ -21,7 +21,6 @@ from tests.support.process.mosquitto import Mosquitto
 
 TASK = "gateway-trial"
 PARTITIONS = 4
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class FarEnd(threading.Thread):
@@ -147,12 +146,9 @@ class Stage:
 
     def look(self) -> float:
         """Note its memory; its processor time so far, in seconds."""
-        process = Path(f"/proc/{self.gateway.child.pid}")
-        for line in (process / "status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                self.most_mb = max(self.most_mb, int(line.split()[1]) / 1000)
-        fields = (process / "stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        pid = self.gateway.child.pid
+        self.most_mb = max(self.most_mb, memory_kb(pid, "VmHWM") / 1000)
+        return processor_s(pid)
 
     def load(self, **options: Any) -> "subprocess.Popen[str]":
         """Start a load; `result_of` waits for it."""

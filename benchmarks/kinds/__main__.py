@@ -9,7 +9,7 @@ import click
 
 from benchmarks.kinds.forest import measure_forest
 from benchmarks.kinds.spam import measure_spam
-from benchmarks.results import publish_option, report, text
+from benchmarks.results import publish_option, report
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,13 +23,7 @@ from benchmarks.results import publish_option, report, text
 @publish_option
 def main(data: Path, seeds: int, publish: bool) -> None:
     """Measure, show and write all tables."""
-    tables = {}
-    for name, measure in (
-        ("kinds-forest", measure_forest),
-        ("kinds-spam", lambda: measure_spam(data, seeds)),
-    ):
-        tables[name] = measure()
-        click.echo(f"{name}\n{text(tables[name])}")
+    tables = {"kinds-forest": measure_forest(), "kinds-spam": measure_spam(data, seeds)}
     report("kinds", tables, publish=publish)
 
 

@@ -21,7 +21,7 @@ from ounce_exporters.training.crossfit import select, taught_by
 from ounce_exporters.training.distillation import fit_taught
 from sklearn import datasets
 
-from benchmarks.results import Cell, Table, publish_option, report, text
+from benchmarks.results import Cell, Table, publish_option, report
 
 _BUNDLED = ("breast_cancer", "digits", "diabetes")
 _PUBLIC = ("letter", "optdigits", "phoneme", "satimage", "segment", "vehicle")
@@ -114,7 +114,6 @@ def _answers(recipe: Recipe, data: TaskData, seed: int) -> list[NDArray[np.bool_
 def main(seeds: int, data: Path | None, publish: bool) -> None:
     """Measure, show and write the table."""
     table = measure_distillation(seeds, data)
-    click.echo(text(table))
     report("kinds_distilled", {"kinds-distilled": table}, publish=publish)
 
 

@@ -13,7 +13,7 @@ from ounce_edge.models.catalogue import Ladder, ServedModel, load_ladder
 from ounce_edge.models.runtimes.base import Inputs
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 
-from benchmarks.results import Cell, Table, publish_option, report, text
+from benchmarks.results import Cell, Table, publish_option, report
 
 SIZES = (1, 8, 64)
 """Items of a call."""
@@ -98,7 +98,6 @@ def _times_s(models: Sequence[ServedModel], items: Inputs) -> list[float]:
 def main(models: Path, tasks: tuple[str, ...], publish: bool) -> None:
     """Measure, show and write the table."""
     table = measure_explanations(models, tasks)
-    click.echo(text(table))
     report("kinds_explanations", {"kinds-explanations": table}, publish=publish)
 
 

@@ -11,7 +11,7 @@ from benchmarks.kinds.anomalies import measure_anomalies
 from benchmarks.kinds.images import measure_images
 from benchmarks.kinds.life import measure_remaining_life, measure_windows
 from benchmarks.kinds.series import measure_series
-from benchmarks.results import publish_option, report, text
+from benchmarks.results import publish_option, report
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,8 +41,6 @@ def main(data: Path, of: str, seeds: int, publish: bool) -> None:
         "life_windows": lambda: {"kinds-life-windows": measure_windows(data)},
     }
     tables = measure[of]()
-    for name, table in tables.items():
-        click.echo(f"{name}\n{text(table)}")
     report(f"kinds_{of}", tables, publish=publish)
 
 

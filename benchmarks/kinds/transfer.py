@@ -34,7 +34,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 from sklearn.datasets import load_digits
 
-from benchmarks.results import Cell, Table, publish_option, report, text
+from benchmarks.results import Cell, Table, publish_option, report
 
 _SIDE = 28
 _NETWORK = "cnn"
@@ -196,7 +196,6 @@ def _fit_windows(data: TaskData, seed: int, start: Start | None) -> FittedModel:
 def main(data: Path, seeds: int, publish: bool) -> None:
     """Measure, show and write the table."""
     table = measure_transfer(data, seeds)
-    click.echo(text(table))
     report("kinds_transfer", {"kinds-transfer": table}, publish=publish)
 
 

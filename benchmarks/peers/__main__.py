@@ -77,8 +77,6 @@ def main(
     present = [(PEERS[name], of_it) for name, of_it in measured.items() if of_it]
     if present:
         found = tables(present, [ours.name for ours in OURS])
-        for table in found.values():
-            click.echo(f"\n{results.text(table)}")
         results.report("peers", found, publish=publish)
     for name, why in left_out.items():
         click.echo(f"{name}: {why.splitlines()[0]}", err=True)

@@ -78,7 +78,6 @@ def main(rounds: int, rate: int, seconds: int, models: Path, publish: bool) -> N
     n_lost = len(load.sent_s) - len(load.n_read)
     n_repeated = sum(n - 1 for n in load.n_read.values())
     table = table_of(found, n_lost, n_repeated)
-    click.echo(results.text(table))
     results.report("policy_apply", {"policy-apply": table}, publish=publish)
 
 

@@ -110,7 +110,6 @@ def main(runs: int, seed: int, publish: bool) -> None:
         "no worse: stopped",
     ]
     table = Table(columns, rows, note)
-    click.echo(results.text(table))
     results.report("canaries", {"canaries": table}, publish=publish)
 
 

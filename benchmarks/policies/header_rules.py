@@ -74,10 +74,9 @@ class Bench:
 
     Args:
         models: folder of the ladder.
-        seed: of the messages.
     """
 
-    def __init__(self, models: Path, seed: int = 0) -> None:
+    def __init__(self, models: Path) -> None:
         ladder = load_ladder(models, TASK, OnnxCpuRuntime(1))
         self.pipelines = {
             name: Pipeline(Edition(ladder, policy.for_task(TASK)))
@@ -85,7 +84,7 @@ class Bench:
         }
         with np.load(models / TASK / TEST_SPLIT_FILE, allow_pickle=False) as split:
             self._bodies = [row.tobytes() for row in split["input"].astype("<f4")]
-        self._rng = np.random.default_rng(seed)
+        self._rng = np.random.default_rng(0)
         self._place = 0
 
     def round(self) -> dict[str, float]:
@@ -135,7 +134,6 @@ def main(rounds: int, models: Path, publish: bool) -> None:
     bench.round()  # to warm up
     found = [bench.round() for _ in range(rounds)]
     table = table_of(found)
-    click.echo(results.text(table))
     results.report("header_rules", {"header-rules": table}, publish=publish)
 
 

@@ -88,7 +88,6 @@ def main(messages: int, rounds: int, publish: bool) -> None:
                 click.echo(f"{name}, {per_decision:.1f} a decision: {rows[-1][-1]}")
     columns = ["change", "messages decided together", "messages replayed a CPU second"]
     table = Table(columns, rows, f"Median of {rounds}; one core.")
-    click.echo(results.text(table))
     results.report("policy_replay", {"policy-replay": table}, publish=publish)
 
 

@@ -68,8 +68,6 @@ def main(  # noqa: PLR0913
         done += _run(todo, Path(scratch) / "models", out, most_minutes)
     wanted = {(source.name, seed) for source, seed in plan}
     tables = report.tables([case for case in done if (case.table, case.seed) in wanted])
-    for name, table in tables.items():
-        click.echo(f"\n{name}\n{results.text(table)}")
     results.report("public_tables", tables, publish=publish)
 
 

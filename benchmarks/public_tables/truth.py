@@ -89,7 +89,6 @@ def main(tables: int, only: tuple[str, ...], publish: bool) -> None:
     columns = ["kind", "rows of a table", "promises", "kept"]
     note = f"Tables of each kind and size: {tables}. To reach: {LEAST_KEPT:.0%}."
     table = results.Table(columns, rows, note)
-    click.echo(results.text(table))
     results.report("promises", {"promises": table}, publish=publish)
 
 

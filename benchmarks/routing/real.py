@@ -21,12 +21,12 @@ from ounce_schemas.documents import TEST_SPLIT_FILE
 from ounce_schemas.prediction import Prediction
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 
+from benchmarks.process_figures import processor_s
 from benchmarks.routing.in_service import InService, learn
 from benchmarks.routing.matrix import Measured
 from benchmarks.routing.overhead import headers
 from benchmarks.routing.simulation import Result
 from benchmarks.routing.workloads import Workload, make
-from benchmarks.worker.processor_time import processor_s
 from tests.support.kafka.apache_kafka import ApacheKafka
 from tests.support.process.child import free_port
 

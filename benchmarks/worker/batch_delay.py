@@ -80,7 +80,6 @@ def main(rounds: int, rates: Sequence[int], seconds: int, models: Path, publish:
                     found.setdefault((rate, delay_ms), []).append(seen)
                     click.echo(f"round {number + 1}: {rate:5}/s, {delay_ms:g} ms: {seen}")
     table = table_of(found, rates)
-    click.echo(results.text(table))
     results.report("batch_delay", {"batch-delay": table}, publish=publish)
 
 

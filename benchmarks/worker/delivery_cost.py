@@ -71,8 +71,6 @@ def main(rounds: int, messages: int, rate: int, seconds: int, models: Path, publ
     tables = {"delivery-latency": latency_table(latencies, bare_ms, rate)}
     if messages:
         tables["delivery-throughput"] = throughput_table(rates)
-    for table in tables.values():
-        click.echo(results.text(table))
     results.report("delivery_cost", tables, publish=publish)
 
 

@@ -126,7 +126,6 @@ def table_of(best: Mapping[str, float]) -> Table:
 def main(rounds: int, publish: bool) -> None:
     """Print and write the table."""
     table = table_of(measure(rounds))
-    click.echo(results.text(table))
     results.report("formats", {"formats": table}, publish=publish)
 
 

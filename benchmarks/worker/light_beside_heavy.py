@@ -104,7 +104,6 @@ def main(  # noqa: PLR0913
             found[n].append(_round(ladder, bodies, n, Load(rate, load, seconds), number))
             click.echo(f"round {number + 1}: lanes {n}: {found[n][-1]}")
     table = table_of(found, load)
-    click.echo(results.text(table))
     results.report("light_beside_heavy", {"light-beside-heavy": table}, publish=publish)
 
 

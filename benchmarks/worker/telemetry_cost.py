@@ -24,9 +24,9 @@ import numpy as np
 from confluent_kafka import Consumer
 
 from benchmarks import results
+from benchmarks.process_figures import processor_s
 from benchmarks.results import Table
 from benchmarks.worker.backlog import CLIENT_CPU, POLICY, TOPICS, broker, ends
-from benchmarks.worker.processor_time import processor_s
 from benchmarks.worker.scrape_cost import scrape_table
 from benchmarks.worker.steady_sender import steady_sender
 from benchmarks.worker.switching_worker import SIDES, SIGNALS
@@ -89,8 +89,6 @@ def main(rounds: int, seconds: float, rate: int, models: Path, publish: bool) ->
         "ratios also the least and the greatest."
     )
     tables = {"telemetry-cost": Table(columns, rows, note), "scrape-cost": scrape_table()}
-    for table in tables.values():
-        click.echo(results.text(table))
     results.report("telemetry_cost", tables, publish=publish)
 
 

@@ -31,6 +31,7 @@ import numpy as np
 from confluent_kafka import Consumer
 
 from benchmarks import results
+from benchmarks.process_figures import memory_kb, processor_s
 from benchmarks.results import Table
 from benchmarks.worker.backlog import (
     CLIENT_CPU,
@@ -45,7 +46,6 @@ from benchmarks.worker.backlog import (
     ounce,
     span_s,
 )
-from benchmarks.worker.processor_time import processor_s
 from tests.support.process.child import Child
 from tests.support.process.worker import Worker
 
@@ -139,8 +139,7 @@ def _start_up(models: Path) -> Table:
         start = time.monotonic()
         with Worker(servers, models, Path(folder) / "worker.log") as worker:
             ready_s = time.monotonic() - start
-            status = Path(f"/proc/{worker.child.pid}/status").read_text(encoding="utf-8")
-    resident_kb = int(next(line for line in status.splitlines() if "VmRSS" in line).split()[1])
+            resident_kb = memory_kb(worker.child.pid)
     click.echo(
         f"worker with the digits ladder: ready {ready_s:.1f} s after its start, "
         f"{resident_kb / 1e3:.0f} MB resident\n"

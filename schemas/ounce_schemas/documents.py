@@ -1,5 +1,6 @@
 """Reading documents from disk, with errors that name the file, the field and the value."""
 
+import hashlib
 from pathlib import Path
 from typing import TypeVar
 
@@ -70,6 +71,29 @@ def read_model_card(folder: Path, task: TaskSpec) -> ModelCard:
             f"{path}: promises {card.measure}, the task's measure is {task.measure}"
         )
     return card
+
+
+def read_model(path: Path, sha256: str) -> bytes:
+    """Read the file of a model, or of its explanation.
+
+    Args:
+        path: of the file.
+        sha256: as its card says it.
+
+    Raises:
+        ArtifactError: absent, unreadable, or another file than the card is of.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as e:
+        raise ArtifactError(f"{path}: can't be read: {e.strerror or e}") from e
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != sha256:
+        raise ArtifactError(
+            f"{path}: sha256 {digest[:12]}… is not the card's {sha256[:12]}…: "
+            "half copied? Copy or train it again"
+        )
+    return content
 
 
 def read_plans(path: Path) -> LadderPlans:

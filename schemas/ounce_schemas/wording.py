@@ -1,6 +1,7 @@
 """How messages to people put numbers, values and paths."""
 
 import shlex
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 _WHOLE_FROM = 100.0
@@ -40,3 +41,21 @@ def shown(value: object) -> str:
 def shell_word(path: Path) -> str:
     """A path as one word of a command that a person copies into a shell."""
     return shlex.quote(str(path))
+
+
+def table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
+    """Columns of equal width, the last one as it is.
+
+    Args:
+        rows: of equal length; the headings first.
+        right: numbers of the columns that are aligned on the right.
+    """
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if k in right else cell.ljust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=False))
+        ]
+        lines.append("  ".join([*cells, row[-1]]).rstrip())
+    return "\n".join(lines)

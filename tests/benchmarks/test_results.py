@@ -96,3 +96,11 @@ def test_a_short_run_writes_elsewhere_and_names_its_options(
 def test_all_that_is_published_has_the_form() -> None:
     for path in PUBLISHED.glob("*.json"):
         results.read(path)
+
+
+def test_a_row_stands_on_one_line(tmp_path: Path) -> None:
+    row: list[results.Cell] = ['says "[1,\n 2]"', "\\", -1.5e-9, None, 7]
+    found = made(tables={"odd": Table(["a, b", "]", "c", "d", "e"], [row, row])})
+    lines = results.write(found, tmp_path).read_text().splitlines()
+    assert len([line for line in lines if line.strip().startswith(r'["says \"[1,\n')]) == 2
+    assert results.read(tmp_path / "some_name.json") == found

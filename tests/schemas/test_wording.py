@@ -1,7 +1,7 @@
 """Numbers with what they count, and values in messages."""
 
 import pytest
-from ounce_schemas.wording import counted, figure, shown
+from ounce_schemas.wording import counted, figure, shown, table
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,13 @@ def test_lists_that_python_can_not_write_are_named() -> None:
 
 def test_a_number_that_python_can_not_write_is_named() -> None:
     assert shown(10**5000) == "a number of thousands of digits"
+
+
+def test_columns_are_aligned_but_the_last() -> None:
+    rows = [("name", "ms", "note"), ("mlp", "1", ""), ("tree", "10.5", "a note")]
+    assert table(rows, right=[1]).splitlines() == [
+        "name    ms  note",
+        "mlp      1",
+        "tree  10.5  a note",
+    ]
+    assert table(rows).splitlines()[1:] == ["mlp   1", "tree  10.5  a note"]

@@ -16,7 +16,7 @@ from ounce_services.dead_letters.letter import (
     read,
     read_id,
 )
-from ounce_services.dead_letters.listing import Entry, Newest, summary, table
+from ounce_services.dead_letters.listing import Entry, Newest, entries_table, summary
 from ounce_services.dead_letters.mending import Fix, make_request, mend_headers
 
 from tests.services.toy_letters import DEAD_LETTERS, REQUESTS, WHY, letter, record
@@ -49,7 +49,8 @@ def test_no_record_fails(headers: Headers, value: bytes | None, key: bytes | Non
         request = make_request(found, REQUESTS, 4)
         assert (request.key, request.value) == (key, value)
     if not isinstance(found, Mark):
-        lines += table([Entry.of(any_record, found)], 80)
+        headings, line = entries_table([Entry.of(any_record, found)], 80).split("\n")
+        lines += [headings, line]
         index = Index()
         index.add(found)
         lines.append(summary(index.counts(), index.foreign))
@@ -190,7 +191,7 @@ def test_the_newest_are_kept_oldest_first() -> None:
 
 def test_the_table_fits_the_terminal() -> None:
     one = record(None, key=b"\xff" * 40)
-    lines = list(table([Entry.of(one, read(one))], 120))
+    lines = entries_table([Entry.of(one, read(one))], 120).splitlines()
     assert all(len(line) <= 120 for line in lines)
     assert "0xffff" in lines[1]
     assert "null  too\\x1b short" in lines[1]

@@ -13,7 +13,6 @@ from ounce_services.devices.report import (
     FloorReport,
     Phase,
     Verdict,
-    wilson_interval,
 )
 from ounce_services.devices.summary import print_summary, share
 from ounce_services.devices.tallies import AnswerTallies, Judgement
@@ -69,11 +68,6 @@ def test_tallies_split_by_model_floor_and_deadline() -> None:
 def test_verdict_allows_for_sampling(correct: int, answered: int, verdict: Verdict) -> None:
     floor = FloorReport(0.9, Accuracy(answered, correct, 0.92), Accuracy())
     assert floor.verdict is verdict
-
-
-def test_wilson_interval_is_the_published_one() -> None:
-    # Newcombe (1998), table I: 81 of 263, score method.
-    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
 
 
 def test_quantiles_are_close_to_exact_ones() -> None:

@@ -89,8 +89,6 @@ def main(  # noqa: PLR0913
         outcomes.append(_run(plan, Path(results) / name))
     if outcomes:
         tables = {"chaos": totals_table(outcomes), "recovery": kinds_table(outcomes)}
-        for table in tables.values():
-            click.echo(f"\n{published.text(table)}")
         published.report("chaos", tables, publish=publish)
     sys.exit(0 if all(outcome.is_good for outcome in outcomes) else 1)
 

@@ -146,8 +146,6 @@ def main(scale: float, seconds: float, models: Path, publish: bool) -> None:
         click.echo(f"Error: {e}", err=True)
         sys.exit(2)
     tables = {"flood": flood_table(ready_mb, phases), "burst": burst.burst_table(bursted)}
-    for table in tables.values():
-        click.echo(f"\n{results.text(table)}")
     results.report("flood", tables, publish=publish)
     sys.exit(0 if holds(ready_mb, phases) and burst.holds(bursted) else 1)
 

@@ -10,6 +10,7 @@ from confluent_kafka import IsolationLevel, KafkaException, Producer
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 from ounce_services.devices.samples import read_samples
 
+from benchmarks.process_figures import memory_kb
 from tests.support.process.worker import Worker
 from trials.chaos.reading import ends
 
@@ -29,13 +30,12 @@ class MemoryWatch:
     """The greatest resident memory of a process, looked at ten times a second."""
 
     def __init__(self, pid: int) -> None:
-        self._status = Path(f"/proc/{pid}/status")
+        self._pid = pid
         self.peak_mb = self.now_mb()
 
     def now_mb(self) -> float:
         """Resident memory now; 0 of a process that ended."""
-        lines = self._status.read_text().splitlines()
-        return next((int(x.split()[1]) / 1024 for x in lines if x.startswith("VmRSS")), 0.0)
+        return memory_kb(self._pid) / 1024
 
     @contextmanager
     def running(self) -> Iterator[None]:

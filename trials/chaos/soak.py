@@ -23,6 +23,7 @@ from ounce_schemas.errors import OunceError
 from ounce_schemas.topics import task_topics
 
 from benchmarks import results as published
+from benchmarks.process_figures import memory_kb
 from tests.support.kafka.jars import KafkaUnavailableError
 from tests.support.process.worker import Worker
 from trials.chaos.broker import ChaosKafka
@@ -76,7 +77,6 @@ def main(  # noqa: PLR0913
         click.echo("too few samples for a trend")
     else:
         table = soak_table(soaked.samples, soaked.rate, delivery)
-        click.echo(published.text(table))
         plot(soaked.samples, folder / "soak.svg")
         published.report("soak", {"soak": table}, publish=publish)
     if soaked.trouble:
@@ -150,14 +150,12 @@ def soak(models: Path, load: Load, delivery: str, folder: Path) -> Soaked:
 
 
 def _look(pid: int, at_s: float, devices: SoakDevices) -> Sample:
-    status = Path(f"/proc/{pid}/status").read_text()
-    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     answered = devices.answered
     return Sample(
         round(at_s, 2),
-        int(fields["VmRSS"].split()[0]) / 1024,
+        memory_kb(pid) / 1024,
         len(list(Path(f"/proc/{pid}/fd").iterdir())),
-        int(fields["Threads"]),
+        len(list(Path(f"/proc/{pid}/task").iterdir())),
         answered,
         devices.sent - answered,
     )

@@ -49,7 +49,6 @@ def main(cases: int, seed: int, only: tuple[str, ...], publish: bool) -> None:
                 click.echo(f"case {number}, {found.recipe}: {example[:600]}")
             progress.update(bar, advance=1)
     table = table_of(seen)
-    click.echo(results.text(table))
     for reason, count in collections.Counter(s.refused[:160] for s in seen if s.refused).items():
         click.echo(f"refused {count}: {reason}")
     results.report("pipelines", {"pipelines": table}, publish=publish)

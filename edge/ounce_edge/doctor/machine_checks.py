@@ -1,6 +1,7 @@
 """Does this machine have what a worker needs: disk, open files, memory, processors, a port."""
 
 import os
+import resource
 import shutil
 import socket
 import time
@@ -12,13 +13,10 @@ from ounce_schemas.wording import counted
 
 from ounce_edge.broker.certificates import certificate_expiries
 from ounce_edge.doctor.finding import Finding, Verdict
+from ounce_edge.models.processor import processors
+from ounce_edge.models.runtimes.memory_limit import free_bytes
 from ounce_edge.telemetry.trace_protocol import GRPC_PORT, TraceProtocol
 from ounce_edge.worker.settings.worker import WorkerSettings
-
-try:
-    import resource
-except ImportError:  # no Unix
-    resource = None  # type: ignore[assignment]
 
 LOG_MB = 64.0
 """Most megabytes of the decision log of a task and worker."""
@@ -32,8 +30,6 @@ _CLIENTS = 8
 """Kafka clients of a worker: consumer, producer, admin, labels, events, policies, canaries."""
 _BASE_MB = 300.0
 """Of a worker without models and requests."""
-_MEMINFO = Path("/proc/meminfo")
-_CGROUPS = Path("/sys/fs/cgroup")
 
 
 def check_machine(
@@ -49,8 +45,8 @@ def check_machine(
     yield from check_certificates(settings, time.time())
     yield from check_disk(settings)
     yield check_open_files(n_brokers, _open_files_limit())
-    yield check_memory(settings, models_mb, available_mb())
-    yield check_processors(settings, _processors())
+    yield check_memory(settings, models_mb, free_bytes())
+    yield check_processors(settings, processors())
     yield check_port(settings.metrics_host, settings.metrics_port)
     if settings.traces is not None:
         yield check_receiver(settings.traces, settings.traces_protocol)
@@ -95,11 +91,9 @@ def check_folder(check: str, folder: Path, needed_mb: float) -> Finding:
     return Finding(check, Verdict.OK, text)
 
 
-def check_open_files(n_brokers: int, limit: int | None) -> Finding:
-    """Whether as many files may be open as connections and models need; None: not known."""
+def check_open_files(n_brokers: int, limit: int) -> Finding:
+    """Whether as many files may be open as connections and models need."""
     check, needed = "open files", _FILES_APART + 2 * _CLIENTS * max(n_brokers, 1)
-    if limit is None:
-        return Finding(check, Verdict.SKIPPED, "this system tells no limit")
     text = f"{limit:,} may be open, {needed:,} are needed with {counted(n_brokers, 'broker')}"
     if limit < needed:
         advice = "raise it: `ulimit -n 4096`, LimitNOFILE= of systemd, ulimits: of compose"
@@ -107,13 +101,12 @@ def check_open_files(n_brokers: int, limit: int | None) -> Finding:
     return Finding(check, Verdict.OK, text)
 
 
-def check_memory(
-    settings: WorkerSettings, models_mb: float | None, free_mb: float | None
-) -> Finding:
-    """Whether models and waiting requests find room; None: not known."""
+def check_memory(settings: WorkerSettings, models_mb: float | None, free: int | None) -> Finding:
+    """Whether models and waiting requests find room in so many bytes; None: not known."""
     check = "memory"
-    if free_mb is None:
+    if free is None:
         return Finding(check, Verdict.SKIPPED, "this system tells no free memory")
+    free_mb = free / 1e6
     models = settings.max_model_mb if settings.max_model_mb is not None else models_mb or 0.0
     needed_mb = _BASE_MB + models + 2 * settings.max_waiting_mb  # a batch is held twice at most
     text = f"{free_mb:,.0f} MB are free, {needed_mb:,.0f} MB may be needed"
@@ -159,42 +152,6 @@ def check_port(host: str, port: int) -> Finding:
     return Finding(check, Verdict.OK, f"{host}:{port} is free")
 
 
-def available_mb(meminfo: Path = _MEMINFO, cgroups: Path = _CGROUPS) -> float | None:
-    """Memory that this process may still take: the machine's, or the container's where that is
-    less; None where the system tells neither."""
-    try:
-        lines = meminfo.read_text().splitlines()
-    except OSError:
-        return None
-    kilobytes = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), None)
-    if kilobytes is None:
-        return None
-    free_mb = int(kilobytes) * 1024 / 1e6
-    for most, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        limit, now = _number(cgroups / most), _number(cgroups / used)
-        if limit is not None and now is not None:
-            free_mb = min(free_mb, (limit - now) / 1e6)
-    return free_mb
-
-
-def _number(path: Path) -> int | None:
-    """What a file of the control group says; None where there is no limit or no such file."""
-    try:
-        return int(path.read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _open_files_limit() -> int | None:
-    if resource is None:
-        return None
+def _open_files_limit() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 1_000_000_000 if soft == resource.RLIM_INFINITY else soft
-
-
-def _processors() -> int:
-    affine = hasattr(os, "sched_getaffinity")
-    return len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1

@@ -14,7 +14,7 @@ from ounce_schemas.errors import OunceError
 from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS, Policy
 from ounce_schemas.routing import Objective
 from ounce_schemas.task import TaskName
-from ounce_schemas.wording import counted, figure
+from ounce_schemas.wording import counted, figure, table
 from pydantic import BaseModel, ConfigDict, Field
 
 from ounce_edge.evidence.decision_entry import DecisionEntry, LogHeader, replay
@@ -181,13 +181,7 @@ def _show(message: _Message, view: View, schedule: Schedule, objective: Objectiv
         )
         for i, a in enumerate(plans)
     ]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)]
-    for row in rows:
-        cells = [
-            cell.ljust(w) if k < 2 else cell.rjust(w)
-            for k, (cell, w) in enumerate(zip(row, widths, strict=False))
-        ]
-        click.echo("  ".join([*cells, row[-1]]).rstrip())
+    click.echo(table(rows, right=range(2, 6)))
     click.echo(f"\n{taken or 'dead letter'}: {why}, in one call of {counted(n, 'message')}")
 
 

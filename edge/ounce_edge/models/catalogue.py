@@ -16,6 +16,7 @@ from ounce_schemas.documents import (
     MODEL_FILE,
     PLANS_FILE,
     TASK_FILE,
+    read_model,
     read_model_card,
     read_task,
 )
@@ -183,14 +184,8 @@ def _load_model(
     first_trial: Trial | None,
 ) -> ServedModel:
     card, path = read_model_card(folder, task), folder / MODEL_FILE
-    try:
-        content = path.read_bytes()
-    except OSError as e:
-        raise ArtifactError(f"{path}: can't be read: {e}") from e
-    digest = hashlib.sha256(content).hexdigest()
-    if digest != card.sha256:
-        raise ArtifactError(f"{path}: sha256 {digest[:12]}… is not the card's {card.sha256[:12]}…")
-    if before is not None and before.card.sha256 == digest:
+    content = read_model(path, card.sha256)
+    if before is not None and before.card.sha256 == card.sha256:
         if isinstance(before.loaded, ManagedModel):
             before.loaded.moved(path)
         explained = load_explained(folder, task, card, runtime, before.explained)
@@ -242,12 +237,7 @@ def load_explained(
             before.loaded.moved(path)
         return replace(before, card=own)
     try:
-        content = path.read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        if digest != own.sha256:
-            raise ArtifactError(
-                f"{path}: sha256 {digest[:12]}… is not the card's {own.sha256[:12]}…"
-            )
+        content = read_model(path, own.sha256)
         if isinstance(runtime, LoadsLater):
             later = runtime.load_later(
                 path, content, partial(check_explained, task=task, card=card)

@@ -1,13 +1,12 @@
 """`ounce engines`: builds engines of TensorRT before anything needs them, lists and prunes them."""
 
-import hashlib
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
-from ounce_schemas.documents import CARD_FILE, MODEL_FILE, TASK_FILE, read_card
+from ounce_schemas.documents import CARD_FILE, MODEL_FILE, TASK_FILE, read_card, read_model
 from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.runtimes.tensorrt.batch_profile import BatchProfile
@@ -135,14 +134,8 @@ def _models(folder: Path) -> Iterator[tuple[Path, bytes]]:
     if not (folder / TASK_FILE).is_file():
         raise ArtifactError(f"{folder}: no {TASK_FILE} there; make it with `ounce train`")
     for card_path in sorted(folder.glob(f"[!.]*/{CARD_FILE}")):
-        card, path = read_card(card_path), card_path.with_name(MODEL_FILE)
-        try:
-            content = path.read_bytes()
-        except OSError as e:
-            raise ArtifactError(f"{path}: can't be read: {e.strerror or e}") from e
-        if hashlib.sha256(content).hexdigest() != card.sha256:
-            raise ArtifactError(f"{path}: is not the file that its card is of; train it again")
-        yield path, content
+        path = card_path.with_name(MODEL_FILE)
+        yield path, read_model(path, read_card(card_path).sha256)
 
 
 def _digests(models: Path) -> Iterator[str]:

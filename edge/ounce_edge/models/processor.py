@@ -1,5 +1,6 @@
-"""The processor of this machine."""
+"""The processors of this machine."""
 
+import os
 import platform
 from pathlib import Path
 
@@ -13,3 +14,9 @@ def processor_name() -> str:
             if key.strip() == "model name":
                 return value.strip()
     return platform.processor() or platform.machine()
+
+
+def processors() -> int:
+    """How many this process may run on."""
+    affine = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1

@@ -4,7 +4,6 @@ import gc
 import importlib.util
 import logging
 import math
-import os
 import ssl
 import sys
 import time
@@ -38,6 +37,7 @@ from ounce_edge.models.cpu_and_gpu import CpuAndGpu
 from ounce_edge.models.first_trial import FirstTrial
 from ounce_edge.models.managed_runtime import ManagedRuntime
 from ounce_edge.models.model_memory import ModelMemory
+from ounce_edge.models.processor import processors
 from ounce_edge.models.routes import absent_denials
 from ounce_edge.models.runtime_choice import RuntimeChoice
 from ounce_edge.models.runtimes.apart import ApartRuntime
@@ -99,9 +99,7 @@ def make_lanes(settings: WorkerSettings) -> Lanes:
     """As many threads for long calls as are set; else one, where another core can run it."""
     n = settings.model_threads
     if n is None:
-        affine = hasattr(os, "sched_getaffinity")
-        n_cores = len(os.sched_getaffinity(0)) if affine else os.cpu_count() or 1
-        n = min(n_cores - 1, 1)
+        n = min(processors() - 1, 1)
     return Lanes(n)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ounce_schemas.device import DeviceCard
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.whole_file import write_whole
 from ounce_schemas.wording import shell_word
 from rich.console import Console
 
@@ -12,7 +13,6 @@ from ounce_exporters.advisor.advising import Asked, advise, check_rows
 from ounce_exporters.advisor.page import render
 from ounce_exporters.advisor.settings import AdviseSettings, options_of
 from ounce_exporters.advisor.summary import arms_table, lines
-from ounce_exporters.export.artifacts import write_file
 from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.progress.console import say, wide_console
 from ounce_exporters.progress.heartbeat import EVERY_S
@@ -70,7 +70,7 @@ def _load(settings: AdviseSettings, path: Path, console: Console) -> tuple[TaskD
 
 def _write(path: Path, text: str) -> None:
     try:
-        write_file(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
+        write_whole(path, text.encode())
     except OSError as e:
         raise ArtifactError(f"{path}: can't be written: {e.strerror or e}") from e
 

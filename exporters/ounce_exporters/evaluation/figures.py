@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from ounce_edge.models.planning import strata_of
-from ounce_edge.recommender.beliefs.measures import wilson
 from ounce_schemas.card import (
     AccuracyEstimate,
     ClassFigures,
@@ -24,14 +23,6 @@ from sklearn.metrics import (
 from ounce_exporters.evaluation.promises import estimate
 
 ECE_BINS = 15
-
-
-def wilson_interval(successes: int, n: int) -> tuple[float, float]:
-    """95% Wilson score interval of a share (E. B. Wilson, JASA 22, 1927).
-
-    Unlike the normal approximation it stays inside [0, 1] and is honest near both ends.
-    """
-    return wilson(successes / n, n)
 
 
 def accepted(

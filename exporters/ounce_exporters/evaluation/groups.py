@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from ounce_edge.recommender.beliefs.measures import wilson
 from ounce_schemas.card import AccuracyEstimate, GroupFigures, GroupTable
 from ounce_schemas.task import TaskSpec
 from pandas.api.types import is_numeric_dtype
 
-from ounce_exporters.evaluation.figures import accepted, wilson_interval
+from ounce_exporters.evaluation.figures import accepted
 from ounce_exporters.ladder.recipe import TaskData
 
 LEAST_ITEMS = 30
@@ -92,5 +93,6 @@ def _share(hits: NDArray[np.bool_]) -> AccuracyEstimate | None:
     n = len(hits)
     if not n:
         return None
-    low, high = wilson_interval(int(hits.sum()), n)
-    return AccuracyEstimate(value=int(hits.sum()) / n, low=low, high=high, n=n)
+    value = int(hits.sum()) / n
+    low, high = wilson(value, n)
+    return AccuracyEstimate(value=value, low=low, high=high, n=n)

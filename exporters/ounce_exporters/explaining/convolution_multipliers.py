@@ -5,10 +5,11 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from onnx import NodeProto, helper
+from onnx import NodeProto
 from ounce_schemas.errors import ExportError
 
 from ounce_exporters.explaining.tape import Array, Tape
+from ounce_exporters.export.names import attributes_of
 
 
 def convolution(tape: Tape, node: NodeProto, m: str) -> Iterator[tuple[str, str]]:
@@ -21,7 +22,7 @@ def convolution(tape: Tape, node: NodeProto, m: str) -> Iterator[tuple[str, str]
     Raises:
         ExportError: it is dilated, has groups, or weights that depend on the item.
     """
-    options = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    options = attributes_of(node)
     name, weights = node.input[0], tape.fixed.get(node.input[1])
     is_plain = options.get("group", 1) == 1 and set(options.get("dilations", [1])) == {1}
     if weights is None or not is_plain or options.get("auto_pad", b"NOTSET") != b"NOTSET":
@@ -38,7 +39,7 @@ def pooling(tape: Tape, node: NodeProto, m: str) -> Iterator[tuple[str, str]]:
     Raises:
         ExportError: windows overlap, or reach over the edge.
     """
-    options = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    options = attributes_of(node)
     sizes, strides = options["kernel_shape"], options.get("strides", [1])
     if sizes != strides or any(options.get("pads", [])) or options.get("ceil_mode"):
         raise ExportError("an average of windows that overlap")

@@ -3,11 +3,11 @@
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
-from ounce_schemas.errors import ExportError
 from ounce_schemas.task import TaskSpec
 
 from ounce_exporters.explaining.scores import ScoreMap
 from ounce_exporters.explaining.tape import Tape
+from ounce_exporters.export.graphs import check
 
 EXPLAINED = "explained"
 """Answer, base and contributions, side by side."""
@@ -24,10 +24,7 @@ def attach_explained(model: onnx.ModelProto, task: TaskSpec, n_parts: int) -> on
     model.graph.output.append(
         helper.make_tensor_value_info(EXPLAINED, TensorProto.FLOAT, ["batch", width])
     )
-    try:
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as e:
-        raise ExportError(f"the graph is not valid ONNX: {' '.join(str(e).split())}") from e
+    check(model)
     return model
 
 

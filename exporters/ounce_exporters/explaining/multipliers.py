@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from onnx import NodeProto, helper
+from onnx import NodeProto
 from ounce_schemas.errors import ExportError
 
 from ounce_exporters.explaining.convolution_multipliers import convolution, pooling
 from ounce_exporters.explaining.tape import Tape
+from ounce_exporters.export.names import attributes_of
 
 Found = Iterator[tuple[str, str]]
 """Names of a node's inputs, and of their multipliers."""
@@ -25,11 +26,6 @@ Rule = Callable[[Tape, NodeProto, str], Found]
 
 _TINY = np.float32(1e-30)
 """Added to changes that others are divided by: what does not change carries nothing."""
-
-
-def attributes_of(node: NodeProto) -> dict[str, Any]:
-    """Attributes by name."""
-    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
 def _fit(tape: Tape, multiplier: str, result: tuple[int, ...], operand: tuple[int, ...]) -> str:

@@ -7,11 +7,12 @@
     <models>/<task>/<model>/model.onnx, card.json, README.md, validation.npy, weights.safetensors
     <models>/<task>/<model>/explanation.onnx
 
-Names that start with a dot are unfinished and not to be read.
+Names that start with a dot or end in `.new` are unfinished and not to be read.
 """
 
+import io
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,9 +29,10 @@ from ounce_schemas.documents import (
 from ounce_schemas.errors import ArtifactError, DataError
 from ounce_schemas.plans import LadderPlans
 from ounce_schemas.task import TaskSpec
+from ounce_schemas.whole_file import UNFINISHED, write_whole
 
 from ounce_exporters.export.example import EXAMPLE_FILE, example_request
-from ounce_exporters.export.replacement import UNFINISHED, fresh_folder
+from ounce_exporters.export.replacement import fresh_folder
 from ounce_exporters.ladder.recipe import Split, TaskData
 
 REPORT_FILE = "report.html"
@@ -87,12 +89,9 @@ def write_task(folder: Path, task: TaskSpec, test: Split) -> None:
     arrays = {**test.inputs, "targets": test.targets}
     example = example_request(task, test).body
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_file(folder / TEST_SPLIT_FILE, lambda path: _write_arrays(path, arrays))
-        write_file(
-            folder / EXAMPLE_FILE, lambda path: path.write_text(example + "\n", encoding="utf-8")
-        )
-        write_file(folder / TASK_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+        write_whole(folder / TEST_SPLIT_FILE, _zipped(arrays))
+        write_whole(folder / EXAMPLE_FILE, f"{example}\n".encode())
+        write_whole(folder / TASK_FILE, text.encode())
     except OSError as e:
         raise ArtifactError(f"{folder}: can't be written: {e.strerror or e}") from e
 
@@ -111,8 +110,8 @@ def write_plans(folder: Path, plans: LadderPlans, data: TaskData) -> None:
         arrays[GROUPS] = data.groups.names
         arrays[GROUPED_BY] = np.array([data.groups.column])
     try:
-        write_file(folder / VALIDATION_SPLIT_FILE, lambda path: _write_arrays(path, arrays))
-        write_file(folder / PLANS_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+        write_whole(folder / VALIDATION_SPLIT_FILE, _zipped(arrays))
+        write_whole(folder / PLANS_FILE, text.encode())
     except OSError as e:
         raise ArtifactError(f"{folder}: can't be written: {e.strerror or e}") from e
 
@@ -131,13 +130,6 @@ def read_cards(folder: Path) -> list[ModelCard]:
     return [read_card(folder / name / CARD_FILE) for name in models_of(folder)]
 
 
-def write_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under a hidden name, then put it in place in one step."""
-    scratch = path.with_name(f"{UNFINISHED}{path.name}")
-    write(scratch)
-    scratch.replace(path)
-
-
 def _other_files(folder: Path) -> list[Path]:
     """What a person has put beside a ladder, such as a policy."""
     if not folder.is_dir():
@@ -147,7 +139,7 @@ def _other_files(folder: Path) -> list[Path]:
     return [
         path
         for path in folder.iterdir()
-        if path.is_file() and path.name not in own and not path.name.startswith(UNFINISHED)
+        if path.is_file() and path.name not in own and path.suffix != UNFINISHED
     ]
 
 
@@ -158,11 +150,12 @@ def _same_task(path: Path, task: TaskSpec) -> bool:
         return False  # absent or of an older format
 
 
-def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def _zipped(arrays: dict[str, np.ndarray]) -> bytes:
     # Text as fixed-width unicode, so that the file loads with allow_pickle=False.
     plain = {
         name: array.astype(np.str_) if array.dtype == object else array
         for name, array in arrays.items()
     }
-    with path.open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **plain)
+    file = io.BytesIO()
+    np.savez_compressed(file, allow_pickle=False, **plain)
+    return file.getvalue()

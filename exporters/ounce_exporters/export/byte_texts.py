@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
 from ounce_edge.models.runtimes.text_bytes import encode_texts
 
+from ounce_exporters.export.names import attributes_of
+
 MOST_COMPARED = 2**16
 """Bytes that a text is compared with."""
 _TEXTS = ("cats_strings", "keys_strings")
@@ -74,14 +76,14 @@ class ByteTexts:
 
     def _one_hot(self, node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
         """1 for the text, 0 for all others."""
-        given = _attributes(node)
+        given = attributes_of(node)
         if given.get("zeros", 1) != 1 or "cats_strings" not in given:
             raise UnknownTextsError("it knows no texts, or refuses others")
         return self._compare(node.input[0], given["cats_strings"], node.output[0], prefix)
 
     def _label_encoder(self, node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
         """The text's value."""
-        given = _attributes(node)
+        given = attributes_of(node)
         kind = "floats" if "values_floats" in given else "int64s"
         if "keys_strings" not in given or f"values_{kind}" not in given:
             raise UnknownTextsError("it makes no numbers of texts")
@@ -150,7 +152,3 @@ def _length(texts: Iterable[str]) -> int:
 
 def _numbers(name: str) -> str:
     return f"{name}/numbers"
-
-
-def _attributes(node: NodeProto) -> dict[str, Any]:
-    return {a.name: helper.get_attribute_value(a) for a in node.attribute}

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from onnx import helper
 from ounce_schemas.task import TaskSpec
 from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 from ounce_exporters.evaluation.figures import expected_calibration_error
 from ounce_exporters.export.cluster_odds import ClusterOdds
@@ -105,8 +106,7 @@ class Temperature:
         scaled = outputs.astype(np.float64) / self.temperature
         if self.biases:
             scaled = scaled + np.array(self.biases)
-        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+        return np.asarray(softmax(scaled, axis=1), np.float32)
 
     def attach(self, model: onnx.ModelProto, task: TaskSpec) -> onnx.ModelProto:
         """The graph with calibrated `probabilities`."""

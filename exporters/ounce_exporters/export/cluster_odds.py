@@ -12,6 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 from ounce_schemas.task import TaskSpec
+from scipy.special import softmax
 
 from ounce_exporters.export.graphs import UNCALIBRATED, append
 
@@ -28,14 +29,13 @@ class ClusterOdds:
         clusters, none = exact[:, :-1], exact[:, -1:]
         best = clusters.max(axis=1, keepdims=True)
         logits = np.concatenate([best + (clusters - best) / self.temperature, none], axis=1)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+        return np.asarray(softmax(logits, axis=1), np.float32)
 
     def attach(self, model: onnx.ModelProto, task: TaskSpec) -> onnx.ModelProto:
         """The graph with calibrated `probabilities`."""
         if self.temperature == 1.0:
-            softmax = helper.make_node("Softmax", [UNCALIBRATED], [task.output.name], axis=1)
-            return append(model, [softmax], {}, task.output)
+            node = helper.make_node("Softmax", [UNCALIBRATED], [task.output.name], axis=1)
+            return append(model, [node], {}, task.output)
         nodes = [
             helper.make_node("Split", [UNCALIBRATED, "sizes"], ["clusters", "none"], axis=1),
             helper.make_node("ReduceMax", ["clusters", "axes"], ["best"], keepdims=1),

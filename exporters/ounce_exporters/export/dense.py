@@ -93,13 +93,30 @@ def make_model(
         shape: numbers of features and of outputs.
     """
     n_features, n_outputs = shape
-    graph = helper.make_graph(
-        nodes,
-        name,
-        [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", n_features])],
-        [helper.make_tensor_value_info(UNCALIBRATED, TensorProto.FLOAT, ["batch", n_outputs])],
-        [numpy_helper.from_array(_constant(v), n) for n, v in constants.items()],
-    )
+    given = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", n_features])
+    arrays = {key: _constant(value) for key, value in constants.items()}
+    return build(name, nodes, [given], (UNCALIBRATED, n_outputs), arrays)
+
+
+def build(
+    name: str,
+    nodes: Sequence[NodeProto],
+    given: Sequence[onnx.ValueInfoProto],
+    output: tuple[str, int],
+    constants: Mapping[str, NDArray[Any]],
+) -> onnx.ModelProto:
+    """A graph with one output.
+
+    Args:
+        name: of the graph.
+        nodes: in their order.
+        given: its inputs.
+        output: its name, and how many float32 it has of each item.
+        constants: by name.
+    """
+    made = helper.make_tensor_value_info(output[0], TensorProto.FLOAT, ["batch", output[1]])
+    arrays = [numpy_helper.from_array(value, key) for key, value in constants.items()]
+    graph = helper.make_graph(nodes, name, given, [made], arrays)
     opsets = [helper.make_opsetid("", OPSET)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
 

@@ -245,11 +245,20 @@ def check_signature(model: onnx.ModelProto, task: TaskSpec) -> onnx.ModelProto:
     model.graph.input.extend(
         declare(_as_read(tensor, declared[tensor.name])) for tensor in task.inputs
     )
+    check(model)
+    return model
+
+
+def check(model: onnx.ModelProto) -> None:
+    """Refuse a graph that is none.
+
+    Raises:
+        ExportError: it is not valid ONNX.
+    """
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as e:
         raise ExportError(f"the graph is not valid ONNX: {' '.join(str(e).split())}") from e
-    return model
 
 
 def _as_read(tensor: TensorSpec, declared: onnx.ValueInfoProto) -> TensorSpec:

@@ -1,8 +1,16 @@
-"""Names in ONNX graphs, and in the graphs inside them that an `If`, a `Loop` or a `Scan` has."""
+"""Names in ONNX graphs, and in the graphs inside them that an `If`, a `Loop` or a `Scan` has; and
+attributes by their names."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import onnx
+from onnx import NodeProto, helper
+
+
+def attributes_of(node: NodeProto) -> dict[str, Any]:
+    """Attributes by name."""
+    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
 def rename(graph: onnx.GraphProto, names: Mapping[str, str], prefix: str = "") -> None:

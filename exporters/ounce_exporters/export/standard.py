@@ -2,13 +2,13 @@
 
 from collections.abc import Collection
 from functools import partial
-from typing import Any
 
 import numpy as np
 import onnx
 from onnx import NodeProto, helper, numpy_helper
 
 from ounce_exporters.export.byte_texts import ByteTexts, UnknownTextsError, Write, is_text
+from ounce_exporters.export.names import attributes_of
 from ounce_exporters.export.tensor_trees import (
     Constants,
     UnknownTreesError,
@@ -94,7 +94,7 @@ def _columns(
 
 
 def _imputer(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
-    given = _attributes(node)
+    given = attributes_of(node)
     if not np.isnan(given.get("replaced_value_float", 0.0)) or "imputed_value_floats" not in given:
         raise NoStandardFormError(f"operator {node.op_type}: of other values than missing ones")
     gaps, filling = f"{prefix}/gaps", f"{prefix}/filling"
@@ -106,7 +106,7 @@ def _imputer(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
 
 
 def _scaler(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
-    given = _attributes(node)
+    given = attributes_of(node)
     offset, scale, centred = (f"{prefix}/{name}" for name in ("offset", "scale", "centred"))
     nodes = [
         helper.make_node("Sub", [node.input[0], offset], [centred]),
@@ -117,7 +117,7 @@ def _scaler(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
 
 
 def _normalizer(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
-    given = _attributes(node)
+    given = attributes_of(node)
     kind = given.get("norm", b"MAX").decode()
     x, axes, zero, one = node.input[0], f"{prefix}/axes", f"{prefix}/zero", f"{prefix}/one"
     size, norm, none, by = (f"{prefix}/{name}" for name in ("size", "norm", "none", "by"))
@@ -144,7 +144,7 @@ def _normalizer(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constant
 
 
 def _linear(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
-    given = _attributes(node)
+    given = attributes_of(node)
     if given.get("post_transform", b"NONE") != b"NONE":
         raise NoStandardFormError(
             f"operator {node.op_type}: post_transform {given['post_transform'].decode()}"
@@ -155,10 +155,6 @@ def _linear(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:
     names = f"{prefix}/weights", f"{prefix}/shift"
     nodes = [helper.make_node("Gemm", [node.input[0], *names], [node.output[0]])]
     return nodes, dict(zip(names, (np.ascontiguousarray(weights), shift), strict=True))
-
-
-def _attributes(node: NodeProto) -> dict[str, Any]:
-    return {a.name: helper.get_attribute_value(a) for a in node.attribute}
 
 
 def _trees(node: NodeProto, prefix: str) -> tuple[list[NodeProto], Constants]:

@@ -9,13 +9,15 @@ Features are gathered, not multiplied out of a matrix. So comparisons are those 
 bit, and infinite or missing values stay what they are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
+
+from ounce_exporters.export.names import attributes_of
 
 MOST_GEMM_DEPTH = 4
 """Of deeper trees the products are larger than the steps down."""
@@ -54,7 +56,7 @@ def read_trees(node: NodeProto) -> FlatTrees:
     Raises:
         UnknownTreesError: it is another one than `export.trees` writes.
     """
-    given: Mapping[str, Any] = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+    given = attributes_of(node)
     if given.get("aggregate_function", b"SUM") != b"SUM" or given.get(
         "post_transform", b"NONE"
     ) not in (b"NONE",):

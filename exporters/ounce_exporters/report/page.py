@@ -8,9 +8,10 @@ from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import MODEL_FILE
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.whole_file import write_whole
 from ounce_schemas.wording import counted, figure
 
-from ounce_exporters.export.artifacts import REPORT_FILE, read_cards, write_file
+from ounce_exporters.export.artifacts import REPORT_FILE, read_cards
 from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.progress.console import short_name
 from ounce_exporters.report import plots
@@ -28,7 +29,7 @@ def write_report(folder: Path, data: TaskData) -> None:
     cards = sorted(read_cards(folder), key=lambda card: card.latency.batches[0].p50_ms)
     text = render(folder, data, cards)
     try:
-        write_file(folder / REPORT_FILE, lambda path: path.write_text(text, encoding="utf-8"))
+        write_whole(folder / REPORT_FILE, text.encode())
     except OSError as e:
         raise ArtifactError(f"{folder / REPORT_FILE}: can't be written: {e.strerror or e}") from e
 

@@ -14,7 +14,8 @@ from onnx import TensorProto, helper
 from ounce_schemas.task import TaskSpec, TensorSpec
 from torch import Tensor, nn
 
-from ounce_exporters.export.graphs import IR_VERSION, OPSET, chain, declare, side_by_side
+from ounce_exporters.export.dense import build
+from ounce_exporters.export.graphs import chain, declare, side_by_side
 from ounce_exporters.ladder.recipe import Inputs, Progress, TaskData
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.training.byte_ngrams import (
@@ -230,12 +231,9 @@ class ByteModel:
     def _text_graph(self) -> onnx.ModelProto:
         tensor = text_tensor(self._task)
         n_bytes = tensor.size * (tensor.text_bytes or 0)
-        made = helper.make_tensor_value_info(_READ, TensorProto.FLOAT, ["batch", n_bytes])
         nodes = [
             # Floats first: TensorRT does nothing else with bytes.
             helper.make_node("Cast", [tensor.name], ["numbers"], to=TensorProto.FLOAT),
             helper.make_node("Flatten", ["numbers"], [_READ], axis=1),
         ]
-        graph = helper.make_graph(nodes, "bytes", [declare(tensor)], [made])
-        opsets = [helper.make_opsetid("", OPSET)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+        return build("bytes", nodes, [declare(tensor)], (_READ, n_bytes), {})

@@ -5,12 +5,10 @@ holds everything that the fit goes on with: weights, their average, the optimize
 schedule's state, and the state of every source of randomness. So what was interrupted ends as what
 was not. A fit that has ended keeps its weights until the whole ladder is there.
 
-A file is written under another name, brought to the disk, and put in place in one step: a power
-loss leaves the one before.
+A file is written whole: a power loss leaves the one before.
 """
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ounce_schemas.errors import ArtifactError, DataError
+from ounce_schemas.whole_file import write_whole
 from safetensors import SafetensorError, safe_open
-
-from ounce_exporters.export.artifacts import write_file
 
 RUN_FILE = "run.json"
 """What the training is of."""
@@ -122,7 +119,7 @@ class Checkpoint:
         told = json.dumps({"identity": self._identity, "state": pack(state(), tensors)})
         content = save(tensors, {"checkpoint": told})
         try:
-            write_file(self._path, lambda path: _write_through(path, content))
+            write_whole(self._path, content)
         except OSError as e:
             raise ArtifactError(f"{self._path}: can't be written: {e.strerror or e}") from e
         self._last_s = now_s
@@ -190,9 +187,7 @@ def _begin(folder: Path, run: Identity, *, resume: bool) -> bool:
         else:
             shutil.rmtree(folder, ignore_errors=True)
         found = any(folder.glob("*.safetensors"))
-        folder.mkdir(parents=True, exist_ok=True)
-        content = json.dumps(run, indent=2).encode()
-        write_file(path, lambda scratch: _write_through(scratch, content))
+        write_whole(path, json.dumps(run, indent=2).encode())
     except OSError as e:
         raise ArtifactError(f"{folder}: can't be written: {e.strerror or e}") from e
     return found
@@ -234,11 +229,3 @@ def _as_json(value: Identity) -> dict[str, Any]:
 def _shown(value: Any) -> str:
     text = "absent" if value is None else str(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-
-
-def _write_through(path: Path, content: bytes) -> None:
-    """Write to the disk itself, not only to the system's memory of it."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

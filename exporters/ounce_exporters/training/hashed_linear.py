@@ -5,15 +5,13 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 from ounce_schemas.task import TaskSpec
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from ounce_exporters.export.dense import emit_linear
+from ounce_exporters.export.dense import build, emit_linear
 from ounce_exporters.export.graphs import (
-    IR_VERSION,
-    OPSET,
     UNCALIBRATED,
     chain,
     declare,
@@ -156,13 +154,8 @@ class HashedLinear:
             nodes.append(helper.make_node("Mul", ["scaled", "signs"], [last]))
         nodes.append(helper.make_node("Add", [last, "bias"], [UNCALIBRATED]))
         constants |= {"table": np.ascontiguousarray(table), "bias": self._bias}
-        output = helper.make_tensor_value_info(
-            UNCALIBRATED, TensorProto.FLOAT, ["batch", n_outputs]
-        )
-        made = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-        graph = helper.make_graph(nodes, "hashed-linear", [declare(tensor)], [output], made)
-        opsets = [helper.make_opsetid("", OPSET)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+        output = UNCALIBRATED, n_outputs
+        return build("hashed-linear", nodes, [declare(tensor)], output, constants)
 
 
 def weigh_ngrams(

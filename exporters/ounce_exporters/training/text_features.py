@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 from ounce_schemas.task import TensorSpec
 from sklearn.decomposition import TruncatedSVD
 
-from ounce_exporters.export.graphs import IR_VERSION, OPSET, declare, side_by_side
+from ounce_exporters.export.dense import build
+from ounce_exporters.export.graphs import declare, side_by_side
 from ounce_exporters.ladder.recipe import Inputs, TaskData
 from ounce_exporters.tasks.table.preprocessing import preprocessing
 from ounce_exporters.training.byte_ngrams import (
@@ -133,8 +134,5 @@ class TextFeatures:
                 helper.make_node("Div", ["sums", "divisor"], ["directions"]),
                 helper.make_node("Mul", ["directions", "common"], [_OUTPUT]),
             ]
-        output = helper.make_tensor_value_info(_OUTPUT, TensorProto.FLOAT, ["batch", n_columns])
-        made = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-        graph = helper.make_graph(nodes, "text-features", [declare(tensor)], [output], made)
-        opsets = [helper.make_opsetid("", OPSET)]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+        output = _OUTPUT, n_columns
+        return build("text-features", nodes, [declare(tensor)], output, constants)

@@ -13,7 +13,7 @@ from ounce_schemas.wording import counted
 from ounce_services.dead_letters.detail import detail
 from ounce_services.dead_letters.index import Index
 from ounce_services.dead_letters.letter import Mark, Position, read
-from ounce_services.dead_letters.listing import Entry, Newest, summary, table
+from ounce_services.dead_letters.listing import Entry, Newest, entries_table, summary
 from ounce_services.dead_letters.mending import Fix
 from ounce_services.dead_letters.options import (
     TaskArgument,
@@ -108,9 +108,7 @@ def list_command(
     else:
         if newest.seen:
             width = shutil.get_terminal_size((_PIPE_WIDTH, 0)).columns
-            for line in table(list(newest.entries(index)), width):
-                click.echo(line)
-            click.echo()
+            click.echo(entries_table(list(newest.entries(index)), width) + "\n")
         others = f" like that, {counted(unwanted, 'other')}" if unwanted and not newest.seen else ""
         click.echo(f"{summary(index.counts(), index.foreign)}{others}")
     if limit and newest.seen > limit:

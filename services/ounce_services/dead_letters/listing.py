@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 import msgspec
-from ounce_schemas.wording import counted
+from ounce_schemas.wording import counted, table
 
 from ounce_services.dead_letters.display import one_line, plain, shortened, utc
 from ounce_services.dead_letters.index import Count, Index
@@ -101,17 +101,12 @@ class Newest:
             yield entry if at_ms is None else msgspec.structs.replace(entry, replayed_at=utc(at_ms))
 
 
-def table(entries: Sequence[Entry], width: int) -> Iterator[str]:
-    """Lines of a table; texts are shortened so that lines have at most `width` characters."""
+def entries_table(entries: Sequence[Entry], width: int) -> str:
+    """A line an entry; texts are shortened so that lines have at most `width` characters."""
     rows = [_HEADINGS, *map(_row, entries)]
-    widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADINGS) - 1)]
-    text_width = max(width - sum(widths) - 2 * len(widths), _LEAST_TEXT_WIDTH)
-    for row in rows:
-        cells = [
-            cell.rjust(w) if k in _ON_THE_RIGHT else cell.ljust(w)
-            for k, (cell, w) in enumerate(zip(row, widths, strict=False))
-        ]
-        yield "  ".join([*cells, shortened(row[-1], text_width)]).rstrip()
+    before_text = sum(max(map(len, column)) + 2 for column in list(zip(*rows, strict=True))[:-1])
+    most = max(width - before_text, _LEAST_TEXT_WIDTH)
+    return table([(*row[:-1], shortened(row[-1], most)) for row in rows], right=_ON_THE_RIGHT)
 
 
 def _row(entry: Entry) -> tuple[str, ...]:

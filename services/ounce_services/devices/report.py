@@ -4,8 +4,7 @@ import math
 from enum import StrEnum
 
 import msgspec
-
-Z_95 = 1.959964
+from ounce_edge.recommender.beliefs.measures import wilson
 
 
 class Phase(StrEnum):
@@ -60,7 +59,7 @@ class Accuracy(msgspec.Struct, frozen=True):
         """Upper end of its 95% interval."""
         if self.measured is not None:
             return self.measured.high
-        return wilson_interval(self.correct, self.answered)[1] if self.answered else 1.0
+        return wilson(self.seen, self.answered)[1]
 
 
 class ModelReport(msgspec.Struct, frozen=True):
@@ -201,12 +200,3 @@ class FleetReport(msgspec.Struct, frozen=True):
     def savings_factor(self) -> float:
         """How many times more compute always-best takes; 1 when nothing was answered."""
         return self.always_best_ms / self.spent_ms if self.spent_ms > 0 else 1.0
-
-
-def wilson_interval(successes: int, n: int) -> tuple[float, float]:
-    """95% score interval of a proportion (Wilson, 1927). `n` is at least 1."""
-    share = successes / n
-    centre = share + Z_95**2 / (2 * n)
-    spread = Z_95 * math.sqrt(share * (1 - share) / n + Z_95**2 / (4 * n**2))
-    scale = 1 + Z_95**2 / n
-    return (centre - spread) / scale, (centre + spread) / scale

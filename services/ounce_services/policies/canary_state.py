@@ -10,8 +10,7 @@ from ounce_schemas.canary import Canary, Evidence, Stop, read_record
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import Change, PolicyHistory, PolicyVersion
 from ounce_schemas.topics import CANARIES_TOPIC
-
-from ounce_services.policies.listing import table
+from ounce_schemas.wording import table
 
 
 class Topics(Protocol):

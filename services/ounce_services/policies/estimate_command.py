@@ -12,9 +12,8 @@ from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.documents import TASK_FILE, read_task
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.topics import labels_topic, predictions_topic
-from ounce_schemas.wording import counted
+from ounce_schemas.wording import counted, table
 
-from ounce_services.policies.listing import table
 from ounce_services.policies.number_range import NumberRange
 from ounce_services.policies.options import (
     SourceSettings,

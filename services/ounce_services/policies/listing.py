@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from ounce_schemas.policy_history import PolicyVersion
-from ounce_schemas.wording import counted
+from ounce_schemas.wording import counted, table
 
 from ounce_services.policies.status import WorkerStatus
 
@@ -54,13 +54,3 @@ def age(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{max(seconds, 0.0):.0f} s"
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Columns of equal width, the last one as it is."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)]
-    lines = [
-        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[-1]])
-        for row in rows
-    ]
-    return "\n".join(line.rstrip() for line in lines)

@@ -3,9 +3,7 @@
 from pathlib import Path
 
 from ounce_edge.dry_run.meeting import Choice, Meeting
-from ounce_schemas.wording import figure
-
-from ounce_services.policies.listing import table
+from ounce_schemas.wording import figure, table
 
 
 def meeting_text(meeting: Meeting, choice: Choice | None, models: Path) -> str:

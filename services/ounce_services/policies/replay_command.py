@@ -11,11 +11,10 @@ from ounce_edge.dry_run.recorded import FolderRecording
 from ounce_edge.dry_run.replaying import replay_recorded
 from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.errors import PolicyError
-from ounce_schemas.wording import counted
+from ounce_schemas.wording import counted, table
 
 from ounce_services.policies.foresight_page import foresight_page
 from ounce_services.policies.foresight_rows import HEAD, figure_rows, plan_rows, summary
-from ounce_services.policies.listing import table
 from ounce_services.policies.live_replay import follow
 from ounce_services.policies.number_range import NumberRange
 from ounce_services.policies.options import (

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ounce_schemas.prediction import Prediction
-from ounce_schemas.wording import counted, figure
+from ounce_schemas.wording import counted, figure, table
 
 from ounce_services.devices.latencies import LatencyHistogram, quantile_ms
-from ounce_services.policies.listing import table
 
 MOST_CLASSES = 200
 """That are told apart; messages of further ones count among all messages alone."""

@@ -11,6 +11,7 @@ from ounce_schemas.documents import (
     EXPLANATION_FILE,
     MODEL_FILE,
     TASK_FILE,
+    read_model,
     read_model_card,
     read_plans,
     read_task,
@@ -79,19 +80,7 @@ def _models_of(folder: Path) -> Sequence[str]:
 
 def _check_model(folder: Path, task: TaskSpec) -> ModelCard:
     card = read_model_card(folder, task)
-    _check_digest(folder / MODEL_FILE, card.sha256)
+    read_model(folder / MODEL_FILE, card.sha256)
     if card.explanation is not None:
-        _check_digest(folder / EXPLANATION_FILE, card.explanation.sha256)
+        read_model(folder / EXPLANATION_FILE, card.explanation.sha256)
     return card
-
-
-def _check_digest(path: Path, wanted: str) -> None:
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as e:
-        raise ArtifactError(f"{path}: can't be read: {e.strerror or e}") from e
-    if digest != wanted:
-        raise ArtifactError(
-            f"{path}: sha256 {digest[:12]}… is not the card's {wanted[:12]}…: "
-            "half copied? Copy or train it again"
-        )

@@ -7,7 +7,7 @@ from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
 from ounce_schemas.topics import DECISIONS_TOPIC, all_topics, answered_topic
-from ounce_schemas.wording import counted
+from ounce_schemas.wording import counted, table
 from pydantic import BaseModel, Field
 
 from ounce_services.cluster.admin import BROKERS_CHOICE, create_topics
@@ -58,7 +58,8 @@ def command(task: tuple[str, ...], **values: Any) -> None:
         timeout_s=settings.kafka_timeout_s,
         security=settings.security,
     )
-    width = max(len(state.name) for state in states)
-    for state in states:
-        verb = "created" if state.created else "exists"
-        click.echo(f"{state.name:<{width}}  {verb:<7}  {counted(state.partitions, 'partition')}")
+    rows = [
+        (s.name, "created" if s.created else "exists", counted(s.partitions, "partition"))
+        for s in states
+    ]
+    click.echo(table(rows))

@@ -10,16 +10,10 @@ import pytest
 from ounce_edge.broker.schema_registry import SchemaRegistry
 from ounce_schemas.errors import InvalidMessageError, Reason
 
+from tests.support.clock import Clock
 from tests.support.schema_registry import OwnRegistry, register
 
 AVRO = json.dumps({"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]})
-
-
-class Clock:
-    now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
 
 
 @pytest.fixture

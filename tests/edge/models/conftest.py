@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from ounce_edge.models.runtimes.apart import ApartRuntime
 
+from tests.support.clock import Clock
 from tests.support.edge import bad_runtime as bad
-from tests.support.edge.apart import LIMITS, Clock
+from tests.support.edge.apart import LIMITS
 
 
 @pytest.fixture

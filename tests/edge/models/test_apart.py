@@ -14,8 +14,9 @@ from ounce_edge.models.runtimes.apart_child import Child
 from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_schemas.errors import ArtifactError, RuntimeAbsentError
 
+from tests.support.clock import Clock
 from tests.support.edge import bad_runtime as bad
-from tests.support.edge.apart import PATH, Clock, answers_again, stop, wish
+from tests.support.edge.apart import PATH, answers_again, stop, wish
 from tests.support.process.wait import wait_until
 
 

@@ -16,8 +16,9 @@ from ounce_edge.models.runtimes.apart import ApartError, ApartRuntime
 from ounce_edge.models.runtimes.apart_child import Child
 from ounce_edge.models.runtimes.base import LoadedModel
 
+from tests.support.clock import Clock
 from tests.support.edge import bad_runtime as bad
-from tests.support.edge.apart import PATH, Clock, answers_again, wish
+from tests.support.edge.apart import PATH, answers_again, wish
 from tests.support.process.wait import is_running, wait_until
 
 

@@ -74,7 +74,7 @@ def test_a_file_that_is_not_its_cards_is_refused(ladder: Path, tmp_path: Path) -
     (models / "digits/mlp/model.onnx").write_bytes(b"another")
     words = ["build", "digits", "--models", models, "--tensorrt", "tensorrt-rtx"]
     result = run(*words, "--cache", tmp_path / "engines")
-    assert "is not the file that its card is of" in str(result.exception)
+    assert "is not the card's" in str(result.exception)
 
 
 @pytest.mark.rtx

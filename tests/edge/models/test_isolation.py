@@ -19,8 +19,9 @@ from ounce_edge.models.runtimes.isolable import IsolableModel, IsolableRuntime
 from ounce_edge.models.runtimes.isolation import Isolation
 from ounce_schemas.errors import ArtifactError
 
+from tests.support.clock import Clock
 from tests.support.edge import bad_runtime as bad
-from tests.support.edge.apart import LIMITS, Clock, wish
+from tests.support.edge.apart import LIMITS, wish
 
 Make = Callable[..., tuple[Isolation, LoadedModel]]
 

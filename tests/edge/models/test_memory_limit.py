@@ -56,12 +56,13 @@ def test_nothing_is_known_of_another_system(tmp_path: Path) -> None:
 
 def test_a_process_that_wants_more_than_there_is_gets_an_error() -> None:
     program = """
+import numpy
 from ounce_edge.models.runtimes.memory_limit import free_bytes, limit_memory
 free = free_bytes()
 limit_memory()
-bytearray(free // 4)
+numpy.empty(free // 4, "u1")  # no page of it is there yet
 try:
-    bytearray(free)  # of zeros: no page of it is there yet
+    numpy.empty(free, "u1")
 except MemoryError:
     print("refused")
 """

@@ -1,7 +1,6 @@
 """An edition is replaced between two batches: groups under way keep theirs."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,13 +26,6 @@ from tests.support.edge.pipelines import (
 )
 
 WAIT_S = 60.0
-
-
-@pytest.fixture
-def lanes() -> Iterator[Lanes]:
-    own = Lanes(1)
-    yield own
-    own.close()
 
 
 def answers(outbox: Outbox) -> dict[str, Prediction]:

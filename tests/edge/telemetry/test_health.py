@@ -17,18 +17,12 @@ from ounce_schemas import __version__
 from ounce_schemas.errors import OunceError
 from prometheus_client import CollectorRegistry, Metric
 
+from tests.support.clock import Clock
 from tests.support.process.wait import wait_until
 
 
-class Clock:
-    now_s = 100.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 def test_ready_names_what_is_missing() -> None:
-    health = Health(Clock())
+    health = Health(Clock(100.0))
     assert health.ready() == (False, "the worker is starting")
     health.starting = "models are loading"
     assert health.ready() == (False, "models are loading")
@@ -42,7 +36,7 @@ def test_ready_names_what_is_missing() -> None:
 
 @pytest.mark.parametrize("trouble", ["broker_trouble", "group_trouble", "delivery_trouble"])
 def test_trouble_from_outside_is_not_ready_and_alive_and_named(trouble: str) -> None:
-    health = Health(Clock(), starting=None, partitions=2)
+    health = Health(Clock(100.0), starting=None, partitions=2)
     assert health.trouble() is None
     setattr(health, trouble, (lambda: "too few") if trouble.startswith("del") else "too few")
     assert health.ready() == (False, "too few")
@@ -50,7 +44,7 @@ def test_trouble_from_outside_is_not_ready_and_alive_and_named(trouble: str) -> 
 
 
 def test_a_worker_that_does_not_come_round_is_neither_alive_nor_ready() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     health = Health(clock, starting=None, partitions=1)
     clock.now_s += STALLED_AFTER_S
     assert (health.healthy(), health.ready()) == ((True, "healthy"), (True, "ready"))
@@ -62,7 +56,7 @@ def test_a_worker_that_does_not_come_round_is_neither_alive_nor_ready() -> None:
 
 
 def test_a_start_may_take_longer_than_a_worker_may_be_silent() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     health = Health(clock, starting="models are loading")
     clock.now_s += 10 * STALLED_AFTER_S
     assert health.healthy() == (True, "alive, not ready: models are loading")
@@ -74,7 +68,7 @@ def test_a_start_may_take_longer_than_a_worker_may_be_silent() -> None:
 
 
 def test_a_worker_that_is_left_out_since_files_were_replaced_is_not_alive() -> None:
-    health = Health(Clock(), starting=None, partitions=2)
+    health = Health(Clock(100.0), starting=None, partitions=2)
     health.replaced_files = lambda: [Path("w.pem")]
     assert health.healthy() == (True, "healthy")
     health.partitions = 0
@@ -85,13 +79,13 @@ def test_a_worker_that_is_left_out_since_files_were_replaced_is_not_alive() -> N
 
 
 def test_a_worker_whose_consumers_read_nothing_is_not_alive() -> None:
-    health = Health(Clock(), starting=None, partitions=1)
+    health = Health(Clock(100.0), starting=None, partitions=1)
     health.reading_trouble = "nothing is read of t[0]"
     assert health.healthy() == health.ready() == (False, "nothing is read of t[0]")
 
 
 def test_the_port_serves_three_pages_and_names_them() -> None:
-    health = Health(Clock(), starting=None)
+    health = Health(Clock(100.0), starting=None)
     metrics = Metrics()
     stop, port = serve_health("127.0.0.1", 0, health, metrics.registry)
     try:
@@ -106,7 +100,7 @@ def test_the_port_serves_three_pages_and_names_them() -> None:
 
 
 def test_the_page_shows_what_the_probes_answer_and_which_version_runs() -> None:
-    clock, metrics = Clock(), Metrics()
+    clock, metrics = Clock(100.0), Metrics()
     health = Health(clock, starting=None)
     metrics.watch(health)
     value = metrics.registry.get_sample_value
@@ -141,7 +135,7 @@ def test_it_sleeps_until_somebody_asks_and_ends_at_once(monkeypatch: pytest.Monk
 
     for kind in {selectors.DefaultSelector, selectors.PollSelector}:
         watch(kind)
-    stop, port = serve_health("127.0.0.1", 0, Health(Clock()), Metrics().registry)
+    stop, port = serve_health("127.0.0.1", 0, Health(Clock(100.0)), Metrics().registry)
     with pytest.raises(urllib.error.HTTPError, match="503"):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10)
     stop()
@@ -152,7 +146,7 @@ def test_who_connects_and_says_nothing_is_left_without_a_word(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(health._QuietHandler, "timeout", 0.1)
-    stop, port = serve_health("127.0.0.1", 0, Health(Clock()), Metrics().registry)
+    stop, port = serve_health("127.0.0.1", 0, Health(Clock(100.0)), Metrics().registry)
     with socket.create_connection(("127.0.0.1", port), timeout=60) as silent:
         assert silent.recv(1) == b""
     stop()
@@ -176,7 +170,7 @@ def test_an_answer_under_way_ends_before_the_port_is_closed(
 ) -> None:
     monkeypatch.setattr(health, "_LAST_ANSWERS_S", 60.0)
     slow, registry, before = Slow(), CollectorRegistry(), set(threading.enumerate())
-    stop, port = serve_health("127.0.0.1", 0, Health(Clock()), registry)
+    stop, port = serve_health("127.0.0.1", 0, Health(Clock(100.0)), registry)
     registry.register(slow)
     slow.is_asked.clear()  # registering asked, too
     pages: list[tuple[int, str]] = []
@@ -217,7 +211,7 @@ def test_without_files_it_waits_for_some_and_says_so_once(
     count("get_request", tries)
     count("_ends_within", waits)
     monkeypatch.setattr(health, "_NO_FILES_S", 0.1)
-    stop, port = serve_health("127.0.0.1", 0, Health(Clock()), CollectorRegistry())
+    stop, port = serve_health("127.0.0.1", 0, Health(Clock(100.0)), CollectorRegistry())
     at = f"http://127.0.0.1:{port}/healthz"
     most = resource.getrlimit(resource.RLIMIT_NOFILE)
     caller = socket.create_connection(("127.0.0.1", port))

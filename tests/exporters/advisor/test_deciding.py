@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from ounce_edge.recommender.beliefs.measures import wilson
 from ounce_exporters.advisor.deciding import Candidate, decide
-from ounce_exporters.evaluation.figures import wilson_interval
 from ounce_schemas.advice import Limits, Verdict
 from ounce_schemas.card import AccuracyEstimate
 
@@ -15,7 +15,7 @@ N = 1000
 
 
 def judge(right: NDArray[np.bool_]) -> AccuracyEstimate:
-    low, high = wilson_interval(int(right.sum()), len(right))
+    low, high = wilson(float(right.mean()), len(right))
     return AccuracyEstimate(value=float(right.mean()), low=low, high=high, n=len(right))
 
 

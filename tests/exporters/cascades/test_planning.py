@@ -10,32 +10,21 @@ from ounce_exporters.cascades.planning import plan_ladder
 from ounce_exporters.export.artifacts import write_task
 from ounce_exporters.ladder.building import build_ladder
 from ounce_exporters.ladder.recipe import Progress, Recipe, TaskData
+from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.digits import task as digits
-from ounce_schemas.card import ModelCard
 from ounce_schemas.documents import read_card, read_plans
-from ounce_schemas.errors import ArtifactError, ExportError
+from ounce_schemas.errors import ArtifactError
 
 NAMES = ("decision-tree", "logistic-regression")
 
 
-class Recorder:
+class Recorder(Reporters):
     """Notes what it is told."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lines: list[str] = []
         self.shares: list[float] = []
-
-    def training(self, recipe: Recipe) -> Progress:
-        return lambda share: None
-
-    def exporting(self, recipe: Recipe) -> None:
-        pass
-
-    def finished(self, recipe: Recipe, card: ModelCard) -> None:
-        pass
-
-    def failed(self, recipe: Recipe, error: ExportError) -> None:
-        pass
 
     def planning(self) -> Progress:
         return self.shares.append

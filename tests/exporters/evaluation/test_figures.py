@@ -2,14 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from ounce_exporters.evaluation.figures import (
     class_figures,
     estimate_accuracy,
     expected_calibration_error,
     regression_figures,
-    wilson_interval,
 )
 from ounce_schemas.task import TaskSpec, TensorSpec
 
@@ -22,21 +19,6 @@ REGRESSION = TaskSpec(
     tolerance=1.0,
     interval_coverage=0.9,
 )
-
-
-def test_wilson_interval_against_a_published_example() -> None:
-    # Newcombe, Statistics in Medicine 17, 1998, table I, method 3.
-    assert wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
-    assert wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
-    assert wilson_interval(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
-
-
-@given(st.integers(1, 10**6), st.floats(0, 1))
-def test_wilson_interval_holds_the_share_and_stays_in_range(n: int, share: float) -> None:
-    successes = round(n * share)
-    low, high = wilson_interval(successes, n)
-    assert 0 <= low <= successes / n <= high <= 1
 
 
 def test_expected_calibration_error_by_hand() -> None:

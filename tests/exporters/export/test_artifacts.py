@@ -16,6 +16,7 @@ from ounce_schemas.cells import Cell
 from ounce_schemas.documents import CARD_FILE, read_task
 from ounce_schemas.errors import ArtifactError, DataError
 from ounce_schemas.task import TaskSpec, TensorSpec
+from ounce_schemas.whole_file import UNFINISHED
 
 TASK = TaskSpec(
     name="rooms",
@@ -47,7 +48,7 @@ def models(tmp_path: Path) -> Path:
         put_model(scratch, "light")
     (tmp_path / "rooms" / "policy.yaml").write_text("mine")
     (tmp_path / "rooms" / ".trained").touch()
-    (tmp_path / "rooms" / ".new-plans.json").write_text("half")
+    (tmp_path / "rooms" / f"plans.json.{'0' * 32}{UNFINISHED}").write_text("half")
     return tmp_path
 
 

@@ -13,6 +13,7 @@ from ounce_exporters.export import calibration
 from ounce_exporters.export.graphs import OPSET
 from ounce_exporters.ladder.building import build_ladder, export_model
 from ounce_exporters.ladder.recipe import FittedModel, Inputs, Progress, Recipe, Split, TaskData
+from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.digits import task as digits
 from ounce_exporters.tasks.digits.augmentation import distort
 from ounce_exporters.tasks.digits.networks import Mlp, ResidualCnn, SmallCnn
@@ -189,18 +190,13 @@ class Untrue:
         return np.roll(self._native.predict(inputs), 1, axis=1)
 
 
-class Recorder:
+class Recorder(Reporters):
     """Notes what it is told."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.finished_names: list[str] = []
         self.errors: list[str] = []
-
-    def training(self, recipe: Recipe) -> Progress:
-        return lambda share: None
-
-    def exporting(self, recipe: Recipe) -> None:
-        pass
 
     def finished(self, recipe: Recipe, card: ModelCard) -> None:
         self.finished_names.append(recipe.name)

@@ -3,6 +3,8 @@
 from ounce_exporters.ladder.recipe import FittedModel, Progress, Recipe, TaskData
 from ounce_exporters.ladder.time_limit import TimeLimit, within
 
+from tests.support.clock import Clock
+
 
 def unused(data: TaskData, seed: int, progress: Progress) -> FittedModel:
     raise AssertionError("nothing is trained here")
@@ -17,14 +19,6 @@ LADDER = [recipe("slow", 60.0), recipe("quick", 5.0), recipe("middle", 20.0)]
 
 def names(recipes: list[Recipe]) -> list[str]:
     return [recipe.name for recipe in recipes]
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_the_quick_ones_fit_first_and_one_always() -> None:
@@ -46,10 +40,10 @@ def test_a_slow_machine_counts_by_what_the_models_before_took() -> None:
     quick, middle, slow = limit.order(LADDER)
     assert names([quick, middle, slow]) == ["quick", "middle", "slow"]
     assert limit.allows(quick)
-    clock.now = 20.0  # four times as long as its work says
+    clock.now_s = 20.0  # four times as long as its work says
     limit.ended(quick)
     assert limit.allows(middle)  # 20 + 4 * 20
-    clock.now = 50.0
+    clock.now_s = 50.0
     limit.ended(middle)
     assert not limit.allows(slow)  # 50 + 2 * 60
 
@@ -60,10 +54,10 @@ def test_what_each_model_takes_whatever_its_work_is_does_not_count_as_slowness()
     light = [recipe(f"light-{i}", 0.02 * (i + 1)) for i in range(4)]
     for model, now in zip(light, (7.0, 9.0, 11.0), strict=False):  # the first imports libraries
         assert limit.allows(model)
-        clock.now = now
+        clock.now_s = now
         limit.ended(model)
     assert limit.allows(light[3])  # 11 + about 2
-    clock.now = 13.5
+    clock.now_s = 13.5
     limit.ended(light[3])
     assert not limit.allows(recipe("another", 0.1))  # 13.5 + about 2
 
@@ -71,9 +65,9 @@ def test_what_each_model_takes_whatever_its_work_is_does_not_count_as_slowness()
 def test_a_limit_that_was_passed_is_told() -> None:
     clock = Clock()
     limit = TimeLimit(15.0, 0.0, clock)
-    clock.now = 15.0
+    clock.now_s = 15.0
     assert limit.overrun() is None
-    clock.now = 15.2
+    clock.now_s = 15.2
     assert (limit.overrun() or "").startswith(
         "training took 16 s, more than --time-limit 15: the quickest model is always made"
     )
@@ -83,6 +77,6 @@ def test_a_limit_that_was_passed_is_told() -> None:
 def test_the_first_model_may_begin_however_late_it_is() -> None:
     clock = Clock()
     limit = TimeLimit(10.0, 0.0, clock)
-    clock.now = 50.0
+    clock.now_s = 50.0
     assert limit.allows(LADDER[0])
     assert not limit.allows(LADDER[1])

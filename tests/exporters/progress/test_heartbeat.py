@@ -5,13 +5,7 @@ import threading
 import pytest
 from ounce_exporters.progress.heartbeat import Heartbeat, Outlook, in_words
 
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 def test_it_beats_until_the_block_ends() -> None:
@@ -33,13 +27,13 @@ def test_time_left_follows_from_what_work_takes_here() -> None:
     outlook = Outlook(100.0, clock)
     outlook.begin(10.0)
     assert outlook.left_s is None
-    clock.now = 20.0  # this machine takes twice as long
+    clock.now_s = 20.0  # this machine takes twice as long
     outlook.end()
     outlook.begin(40.0)
     assert outlook.left_s == pytest.approx(180.0)
-    clock.now = 60.0  # silent for half of what the step should take
+    clock.now_s = 60.0  # silent for half of what the step should take
     assert outlook.left_s == pytest.approx(140.0)
-    clock.now = 1_000.0  # longer than thought: never said to be done
+    clock.now_s = 1_000.0  # longer than thought: never said to be done
     assert outlook.left_s == pytest.approx(104.0)
     assert outlook.share == 0.0  # nothing is shown that a step may take back
 
@@ -48,7 +42,7 @@ def test_a_step_that_tells_is_believed() -> None:
     clock = Clock()
     outlook = Outlook(10.0, clock)
     outlook.begin(10.0)
-    clock.now = 5.0
+    clock.now_s = 5.0
     outlook.tell(0.25)
     assert outlook.share == 0.25
     assert outlook.left_s == pytest.approx(15.0)
@@ -58,7 +52,7 @@ def test_what_is_left_out_leaves_no_time() -> None:
     clock = Clock()
     outlook = Outlook(30.0, clock)
     outlook.begin(10.0)
-    clock.now = 10.0
+    clock.now_s = 10.0
     outlook.end()
     outlook.begin(0.0)
     assert outlook.left_s == pytest.approx(20.0)

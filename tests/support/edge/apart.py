@@ -17,16 +17,6 @@ PATH = Path("models/t/m/model.onnx")
 LIMITS = Limits(start_s=120, load_s=120, run_s=120)
 
 
-class Clock:
-    """Stands still until it is told otherwise."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
 def answers_again(model: LoadedModel) -> None:
     """Wait until the process has come back."""
     end_s = time.monotonic() + 120

@@ -29,19 +29,18 @@ FEWEST_ITEMS = 6
 Interval = tuple[float, float]
 
 
-def wilson(value: float, n: float, z: float = Z_95) -> Interval:
-    """Score interval of a share (E. B. Wilson, JASA 22, 1927).
+def wilson(value: float, n: float) -> Interval:
+    """95% score interval of a share (E. B. Wilson, JASA 22, 1927).
 
     Args:
         value: the share, in [0, 1].
         n: what it was measured on; need not be whole.
-        z: normal quantile of its confidence.
     """
     if n <= 0:
         return 0.0, 1.0
-    z2 = z * z
+    z2 = Z_95 * Z_95
     centre = (value + z2 / (2 * n)) / (1 + z2 / n)
-    half = z / (1 + z2 / n) * math.sqrt(value * (1 - value) / n + z2 / (4 * n * n))
+    half = Z_95 / (1 + z2 / n) * math.sqrt(value * (1 - value) / n + z2 / (4 * n * n))
     return max(0.0, min(centre - half, value)), min(1.0, max(centre + half, value))
 
 

@@ -84,7 +84,7 @@ def test_the_code_uses_names_of_every_kind() -> None:
 
 @pytest.mark.parametrize("version", NAMES)
 def test_each_name_is_in_the_bindings(version: str) -> None:
-    names = {of: set(known) for of, known in NAMES[version].items()}
+    names = {of: set(known.split()) for of, known in NAMES[version].items()}
     assert {(of, name) for of, name in used_names() if name not in names[of]} == set()
 
 

@@ -177,9 +177,3 @@ def test_regression_has_labels_only() -> None:
     beliefs.observe_labels(0, 10, 90, 1.0)
     beliefs.refresh(2.0)
     assert beliefs.value[0] < 0.2
-
-
-def test_wilson_is_the_known_interval() -> None:
-    low, high = wilson(0.9, 100)
-    assert (low, high) == pytest.approx((0.8256, 0.9448), abs=1e-4)
-    assert wilson(0.5, 0) == (0.0, 1.0)

@@ -4,8 +4,16 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ounce_edge.recommender.beliefs.accuracy import AccuracyBeliefs, AccuracyPrior
-from ounce_edge.recommender.beliefs.measures import FEWEST_ITEMS, PLAIN, Strata, wilson_of_few
+from ounce_edge.recommender.beliefs.measures import (
+    FEWEST_ITEMS,
+    PLAIN,
+    Strata,
+    wilson,
+    wilson_of_few,
+)
 
 RECALL, F1, BALANCED = (
     Strata("recall", 1, 3),
@@ -35,6 +43,27 @@ def test_each_measure_counts_its_answers(
 ) -> None:
     assert strata.of(PREDICTED, TRUTH).tolist() == counts
     assert value(strata, PREDICTED, TRUTH) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("hits", "n", "ends"),
+    [
+        (81, 263, (0.2553, 0.3662)),
+        (15, 148, (0.0624, 0.1605)),
+        (0, 20, (0.0, 0.1611)),
+        (1, 29, (0.0061, 0.1718)),
+    ],
+)
+def test_the_interval_is_the_published_one(hits: int, n: int, ends: tuple[float, float]) -> None:
+    """Table I of Newcombe (1998), method 3."""
+    assert wilson(hits / n, n) == pytest.approx(ends, abs=5e-5)
+
+
+@given(st.integers(1, 10**6), st.floats(0, 1))
+def test_the_interval_holds_the_share_and_stays_in_range(n: int, share: float) -> None:
+    low, high = wilson(round(n * share) / n, n)
+    assert 0 <= low <= round(n * share) / n <= high <= 1
+    assert wilson(share, 0) == (0.0, 1.0)
 
 
 def test_the_interval_of_few_is_the_published_one() -> None:

@@ -18,8 +18,8 @@ from ounce_edge.worker.reading.attempts import MOST_ATTEMPTS, Attempts
 from ounce_edge.worker.reading.news import ReadingNews
 from ounce_schemas.event import EventKind
 
+from tests.support.clock import Clock
 from tests.support.edge import bad_runtime as bad
-from tests.support.edge.apart import Clock
 
 A, B, C = ("t", 0), ("t", 1), ("t", 2)
 

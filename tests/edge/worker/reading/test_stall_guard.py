@@ -8,7 +8,7 @@ from queue import Queue
 from ounce_edge.telemetry.health import STALLED_AFTER_S, Health
 from ounce_edge.worker.reading.stall_guard import StallGuard
 
-from tests.support.edge.apart import Clock
+from tests.support.clock import Clock
 from tests.support.process.wait import wait_until
 
 

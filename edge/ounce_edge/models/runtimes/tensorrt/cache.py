@@ -22,7 +22,6 @@ from ounce_schemas.errors import ArtifactError
 
 from ounce_edge.models.runtimes.tensorrt.engine_key import EngineKey
 from ounce_edge.models.runtimes.tensorrt.refusals import Refusals
-from ounce_edge.models.runtimes.tensorrt.trial import Trial
 from ounce_edge.models.runtimes.tensorrt.whole_files import remove, write_whole
 
 __all__ = ["CachedEngine", "EngineCache", "EngineKey"]
@@ -134,18 +133,6 @@ class EngineCache:
         """Keep compiled kernels, in one step. Arguments and errors are those of `write`; `key` is
         of the GPU that they were compiled for."""
         return self._write(_KERNELS, _Header(key, model, _digest(kernels)), kernels)
-
-    def remove_kernels(self, key: EngineKey) -> None:
-        """Have them compiled again.
-
-        Raises:
-            ArtifactError: the folder can't be written.
-        """
-        remove(self._path(key, _KERNELS))
-
-    def trial(self, key: EngineKey) -> Trial:
-        """Of compiled kernels."""
-        return Trial(self._path(key, ".trial"))
 
     def _write(self, suffix: str, header: _Header, kept: bytes) -> Path:
         path = self._path(header.key, suffix)

@@ -1,7 +1,6 @@
 """Execution contexts of TensorRT for RTX, which compiles kernels where they run."""
 
 import logging
-from contextlib import suppress
 from typing import Any
 
 from ounce_schemas.errors import ArtifactError
@@ -23,22 +22,10 @@ class KeptKernels:
 
     def __init__(self, cache: EngineCache, key: EngineKey, model: str) -> None:
         self._cache, self._key, self._model = cache, key, model
-        self._trial = cache.trial(key)
 
     def read(self) -> bytes | None:
-        """All that were kept; None where none were, or a process died of them. They are on trial
-        until `approve`."""
-        kernels = self._cache.read_kernels(self._key)
-        if kernels is None or self._trial.begin():
-            return kernels
-        logger.warning("a load of %s died with kernels of before: it compiles them", self._model)
-        with suppress(ArtifactError):  # a folder that can't be written has no trial
-            self._cache.remove_kernels(self._key)
-        return None
-
-    def approve(self) -> None:
-        """What was read does no harm."""
-        self._trial.end()
+        """All that were kept; None where none were."""
+        return self._cache.read_kernels(self._key)
 
     def write(self, kernels: bytes) -> None:
         """Keep them, in place of those before. A folder that can't be written is told alone."""
@@ -87,7 +74,6 @@ class RtxContexts:
         """Keep what was compiled since the last time, for a later load. A call has run by then."""
         if self._store is None or self._kernels is None:
             return
-        self._store.approve()
         kernels = self._kernels
         memory = kernels.serialize()
         found = b"" if memory is None else bytes(memory)

@@ -107,12 +107,7 @@ class TensorRtRuntime:
             )
         own_key = replace(self.target, device=self.device).key(content)
         kernels = KeptKernels(self.cache, own_key, "/".join(path.parts[-3:-1]))
-        try:
-            model = EngineModel(self.target.tensorrt, self.cuda, engine, self._scratch, kernels)
-        except Exception as e:
-            if not getattr(e, "is_sticky", False):  # after others this process ends
-                kernels.approve()
-            raise
+        model = EngineModel(self.target.tensorrt, self.cuda, engine, self._scratch, kernels)
         with self._lock:
             self._models.add(model)
         return model

@@ -1,10 +1,10 @@
-"""Processor time of a process."""
+"""Processor time and memory of a process."""
 
 import os
 
 import pytest
 
-from benchmarks.worker.processor_time import processor_s
+from benchmarks.process_figures import memory_kb, processor_s
 
 
 def test_processor_time_grows_with_work() -> None:
@@ -16,3 +16,7 @@ def test_processor_time_grows_with_work() -> None:
 def test_a_process_that_is_not_there_is_an_error() -> None:
     with pytest.raises(ProcessLookupError):
         processor_s(2**22 + 1)
+
+
+def test_memory_is_at_most_its_peak() -> None:
+    assert 1000 < memory_kb(os.getpid()) <= memory_kb(os.getpid(), "VmHWM")
