@@ -1,6 +1,7 @@
 """Dead letters and decisions on a real Kafka, through the control plane."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -97,6 +98,15 @@ def test_a_decision_is_found_by_the_id_of_its_message(plane: Plane) -> None:
     assert (found["device"], found["plan"], found["model_version"]) == ("line-7", "mlp", "7")
     assert found["rejected"] == [{"plan": "tree", "why": "accuracy 0.8000 < 0.9"}]
     assert ann.get(f"/v1/decisions/{TASK}", params={"id": "m-2"}).status_code == 404
+    early = {"id": "m-1", "before": "2020-01-01T00:00:00Z"}
+    assert ann.get(f"/v1/decisions/{TASK}", params=early).status_code == 404
+    shown = ann.get(f"/decision?task={TASK}&id=m-1&before=").text
+    answered = datetime.fromtimestamp(found["timestamp_ms"] / 1e3, UTC)
+    assert f"{answered:%Y-%m-%d %H:%M:%S}" in shown
+    for before in ("2020-01-01T00:00", "0001-01-01T00:00:00"):
+        shown = ann.get(f"/decision?task={TASK}&id=m-1&before={before}").text
+        assert "none of all answers" in shown
+        assert f'value="{before[:16]}:00"' in shown
     assert ann.get("/v1/decisions/no-such-task", params={"id": "m-1"}).status_code == 404
     bound = client(plane, Role.ADMIN, "acme")
     assert bound.get(f"/v1/decisions/{TASK}", params={"id": "m-1"}).status_code == 403

@@ -1,6 +1,7 @@
 """The console's pages that show: fleet, live stream, ladders, one decision."""
 
 import time
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,8 +11,9 @@ from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy import Policy
 from ounce_schemas.routing import Choice
 from ounce_schemas.topics import TASK_NAME_PATTERN
+from pydantic import BeforeValidator
 
-from ounce_services.control.api.calls import Parts, Viewer
+from ounce_services.control.api.calls import Parts, Viewer, to_ms
 from ounce_services.control.console.frontier import plot
 from ounce_services.control.console.pages import page
 from ounce_services.control.errors import NotFoundError
@@ -21,6 +23,8 @@ from ounce_services.policies.listing import since
 
 router = APIRouter(include_in_schema=False)
 TaskQuery = Annotated[str | None, Query(pattern=TASK_NAME_PATTERN)]
+TimeQuery = Annotated[datetime | None, BeforeValidator(lambda text: text or None), Query()]
+"""Of a field that may be left empty."""
 _N_SHOWN = 12
 WHY = {
     Choice.LIGHTEST_FEASIBLE: "the lightest plan that keeps both targets",
@@ -78,18 +82,19 @@ def show_decision(
     caller: Viewer,
     task: TaskQuery = None,
     id: Annotated[str, Query(max_length=500)] = "",
+    before: TimeQuery = None,
 ) -> Response:
     """One decision, found by the id of its message."""
     found, trouble = None, ""
     if task and id:
         caller.need_all_tenants("the answers of all devices")
         try:
-            found = plane.find_decision(task, id.strip())
+            found = plane.find_decision(task, id.strip(), to_ms(before))
         except (NotFoundError, BrokerError) as e:
             trouble = str(e)
     rejected = [part for part in found.decision.rejected.split("; ") if part] if found else []
     return page(
-        request, "decision", caller, found=found, trouble=trouble, task=task, id=id,
+        request, "decision", caller, found=found, trouble=trouble, task=task, id=id, before=before,
         tasks=known_tasks(plane), why=WHY[found.decision.reason] if found else "",
         rejected=[part.partition(": ")[::2] for part in rejected],
     )  # fmt: skip
