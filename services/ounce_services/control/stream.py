@@ -17,7 +17,7 @@ from ounce_services.control.following import Following, Records
 _KEPT = 500
 _READ_PER_POLL = 100
 """Predictions of a poll that are decoded: the others are only counted."""
-_WINDOW_S = 10.0
+WINDOW_S = 10
 
 
 class Answer(NamedTuple):
@@ -104,11 +104,11 @@ class Stream:
 
     def of(self, task: str) -> TaskStream:
         """What was seen of a task in the last seconds."""
-        since_s = time.monotonic() - _WINDOW_S
+        since_s = time.monotonic() - WINDOW_S
         with self._lock:
             n = sum(n for at_s, n in self._counts.get(task, ()) if at_s >= since_s)
             kept = [a for at_s, a in self._kept.get(task, ()) if at_s >= since_s]
-        return TaskStream(n / _WINDOW_S, kept[::-1])
+        return TaskStream(n / WINDOW_S, kept[::-1])
 
     @contextmanager
     def following(self) -> Iterator[None]:

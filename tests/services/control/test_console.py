@@ -52,13 +52,13 @@ def test_a_policy_is_checked_compared_applied_and_taken_back(plane: Plane) -> No
     assert "is never met" in post("check", "rules: [{name: a}, {name: b}]", 0, **part)
     assert "Nothing is wrong" in post("check", "{}", 0)
     assert "min_accuracy: 0.7" in post("diff", "min_accuracy: 0.7\r\n", 0, **part)
-    assert "v1 by ann" in post("apply", "min_accuracy: 0.7\r\n", 0)
+    assert "<strong>v1</strong> by ann" in post("apply", "min_accuracy: 0.7\r\n", 0)
     assert plane.policies.version().document == "min_accuracy: 0.7\n"
     stale = post("apply", "{}", 0, **part)
     assert "version 1 is in force by ann" in stale
     assert "<html" not in stale
     assert "--decisions" in post("replay", "{}", 1, **part)
-    assert "v2 by ann" in post("apply", "{}", 1)
+    assert "<strong>v2</strong> by ann" in post("apply", "{}", 1)
     back = ann.post("/policy/restore", data={"number": 1, "base": 2})
     assert "again v1" in back.text
     assert [v.author for v in plane.policies.history().versions.values()] == ["ann"] * 3

@@ -5,15 +5,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from ounce_schemas.bounded_yaml import MOST_BYTES
-from ounce_schemas.errors import BrokerError
+from ounce_schemas.errors import BrokerError, Reason
 from ounce_schemas.policy_history import Change
 from ounce_schemas.topics import TASK_NAME_PATTERN
+from pydantic import BeforeValidator
 
 from ounce_services.control.access.keys import SESSION_S
+from ounce_services.control.access.principal import Principal
 from ounce_services.control.api.calls import COOKIE, Editor, Parts, Viewer
 from ounce_services.control.api.dead_letters import Selected, replay_selected
 from ounce_services.control.console.pages import is_fragment, page
-from ounce_services.control.console.views import TaskQuery, known_tasks
+from ounce_services.control.console.views import TaskQuery, known_tasks, usual_task
+from ounce_services.control.dead_letter_desk import Listed
 from ounce_services.control.errors import UnauthorizedError
 from ounce_services.control.plane import Plane
 from ounce_services.control.tenancy import visible_document
@@ -26,6 +29,9 @@ router = APIRouter(include_in_schema=False)
 DocumentField = Annotated[str, Form(max_length=MOST_BYTES)]
 NoteField = Annotated[str, Form(max_length=2000, pattern=r"^[^\x00]*$")]
 BaseField = Annotated[int, Form(ge=0, le=10**9)]
+_may_be_empty = BeforeValidator(lambda text: text or None)
+ReasonQuery = Annotated[Reason | None, _may_be_empty, Query()]
+ReasonField = Annotated[Reason | None, _may_be_empty, Form()]
 TaskField = Annotated[str, Form(pattern=TASK_NAME_PATTERN)]
 
 
@@ -140,39 +146,53 @@ def show_letters(
     plane: Parts,
     caller: Viewer,
     task: TaskQuery = None,
+    reason: ReasonQuery = None,
     at: Annotated[str, Query(pattern=r"^([0-9]{1,9}:[0-9]{1,18})?$")] = "",
 ) -> Response:
-    """Dead letters of a task; perhaps all of one."""
-    tasks = known_tasks(plane)
-    task = task or next(iter(tasks), None)
+    """Dead letters of a task, perhaps of one reason; perhaps all of one."""
+    task = task or usual_task(plane)
     listed, lines, trouble = None, [], ""
     if task is not None:
         try:
-            listed = plane.dead_letters.look_up(task, caller)
+            listed = plane.dead_letters.look_up(task, caller, _reasons(reason))
             lines = plane.dead_letters.show(task, Position.parse(at), caller) if at else []
         except BrokerError as e:
             trouble = str(e)
-    return page(
-        request, "letters", caller, tasks=tasks, task=task, listed=listed, lines=lines,
-        trouble=trouble, at=at, outcome=None,
+    return _letters(
+        request, plane, caller, task=task, reason=reason, listed=listed, lines=lines,
+        trouble=trouble, at=at,
     )  # fmt: skip
 
 
 @router.post("/dead-letters")
-def replay_letters(
+def replay_letters(  # noqa: PLR0913
     request: Request,
     plane: Parts,
     caller: Editor,
     task: TaskField,
     position: Annotated[list[str] | None, Form()] = None,
+    reason: ReasonField = None,
+    everything: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Send those that are ticked back."""
-    selected = Selected.model_validate({"positions": position or ()})
-    done = replay_selected(plane, caller, task, selected)
-    return page(
-        request, "letters", caller, tasks=known_tasks(plane), task=task, lines=[], trouble="",
-        listed=plane.dead_letters.look_up(task, caller), at="", outcome=done,
+    """Send back those that are ticked, or all of a reason."""
+    chosen = {"reasons": [reason]} if everything and reason else {"positions": position or ()}
+    done = replay_selected(plane, caller, task, Selected.model_validate(chosen))
+    listed = plane.dead_letters.look_up(task, caller, _reasons(reason))
+    return _letters(
+        request, plane, caller, task=task, reason=reason, listed=listed, outcome=done
     )  # fmt: skip
+
+
+def _reasons(reason: Reason | None) -> frozenset[Reason]:
+    return frozenset() if reason is None else frozenset((reason,))
+
+
+def _letters(request: Request, plane: Plane, caller: Principal, **values: Any) -> Response:
+    listed: Listed | None = values["listed"]
+    counts = [] if listed is None else listed.counts.values()
+    known = {"lines": [], "trouble": "", "at": "", "outcome": None, "tasks": known_tasks(plane)}
+    n_waiting = sum(count.total - count.replayed for count in counts)
+    return page(request, "letters", caller, **{**known, "n_waiting": n_waiting, **values})
 
 
 def _part(request: Request, plane: Plane, caller: Viewer, result: str, **values: Any) -> Response:

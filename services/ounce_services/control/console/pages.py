@@ -16,17 +16,17 @@ from ounce_services.policies.listing import note_of
 
 _HERE = Path(__file__).parent
 NAVIGATION = (
-    ("/", "Fleet", Role.VIEWER),
-    ("/ladders", "Ladders", Role.VIEWER),
-    ("/models", "Models", Role.VIEWER),
-    ("/policy", "Policy", Role.VIEWER),
-    ("/trial", "Trial", Role.VIEWER),
-    ("/decision", "Decision", Role.VIEWER),
-    ("/dead-letters", "Dead letters", Role.VIEWER),
-    ("/keys", "Keys", Role.ADMIN),
-    ("/audit", "Audit log", Role.ADMIN),
+    ("/", "Fleet", Role.VIEWER, False),
+    ("/ladders", "Ladders", Role.VIEWER, False),
+    ("/models", "Models", Role.VIEWER, False),
+    ("/policy", "Policy", Role.VIEWER, False),
+    ("/trial", "Trial", Role.VIEWER, True),
+    ("/decision", "Decision", Role.VIEWER, True),
+    ("/dead-letters", "Dead letters", Role.VIEWER, False),
+    ("/keys", "Keys", Role.ADMIN, False),
+    ("/audit", "Audit log", Role.ADMIN, False),
 )
-"""Path, name, and the role that a page needs."""
+"""Path, name, the role that a page needs, and whether it is of all tenants."""
 
 
 def _environment() -> Environment:
@@ -38,6 +38,7 @@ def _environment() -> Environment:
     environment.filters["share"] = lambda value: f"{value:.1%}"
     environment.filters["time"] = lambda at_ms: f"{_utc(at_ms):%Y-%m-%d %H:%M:%S}"
     environment.filters["ms"] = _duration
+    environment.filters["rate"] = lambda per_s: f"{per_s:,.0f}" if per_s >= 10 else f"{per_s:.2g}"
     environment.filters["note"] = note_of
     return environment
 
@@ -77,7 +78,11 @@ def page(
     role = None if caller is None else caller.role
     known = {
         "navigation": [
-            each[:2] for each in NAVIGATION if role is not None and role.covers(each[2])
+            (path, text)
+            for path, text, needed, is_of_all in NAVIGATION
+            if caller is not None
+            and caller.role.covers(needed)
+            and not (is_of_all and caller.tenant is not None)
         ],
         "here": request.url.path,
         "caller": caller,
