@@ -75,6 +75,20 @@ def test_two_editors_at_once_the_slower_one_is_told(plane: Plane) -> None:
     assert (second.status_code, "Changed meanwhile" in second.text) == (412, True)
 
 
+def test_what_is_wrong_with_a_page_is_told_to_people(plane: Plane) -> None:
+    ann = logged_in(plane)
+    assert "there is no page at this address" in ann.get("/nowhere").text
+    answer = ann.post("/policy/apply", data={"document": "{}"})
+    assert (answer.status_code, "body.base" in answer.text) == (422, True)
+    assert "Content-Type" not in answer.text
+
+
+def test_topics_of_others_are_no_tasks(plane: Plane) -> None:
+    names = {"ounce.digits.predictions", "ounce.Hall_7.predictions", "ounce.a.b.predictions"}
+    assert plane.stream._topics(names).keys() == {"ounce.digits.predictions"}
+    assert plane.stream.tasks() == ["digits"]
+
+
 def test_a_viewer_has_no_button_that_changes_and_may_not_press_one(plane: Plane) -> None:
     eve = logged_in(plane, "viewer")
     assert "Apply" not in eve.get("/policy").text

@@ -19,7 +19,7 @@ from ounce_services.control.console.views import TaskQuery, known_tasks, usual_t
 from ounce_services.control.dead_letter_desk import Listed
 from ounce_services.control.errors import UnauthorizedError
 from ounce_services.control.plane import Plane
-from ounce_services.control.tenancy import visible_document
+from ounce_services.control.tenancy import visible_document, with_visible_note
 from ounce_services.control.tenant_edit import apply_edited
 from ounce_services.dead_letters.letter import Position
 from ounce_services.policies.diffing import unified_diff
@@ -74,9 +74,11 @@ def show_policy(request: Request, plane: Parts, caller: Viewer) -> Response:
     history = plane.policies.history()
     current = history.current
     document = "" if current is None else visible_document(current.document, caller)
+    shown = None if current is None else with_visible_note(current, caller)
+    versions = [with_visible_note(v, caller) for v in history.versions.values()]
     return page(
-        request, "policy", caller, document=document, current=current, result=None,
-        versions=[*history.versions.values()][::-1], waiting=plane.policies.waiting(),
+        request, "policy", caller, document=document, current=shown, result=None,
+        versions=versions[::-1], waiting=plane.policies.waiting(),
         may_change=caller.tenant is None,
     )  # fmt: skip
 

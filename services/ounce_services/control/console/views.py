@@ -46,7 +46,7 @@ def show_fleet(request: Request, plane: Parts, caller: Viewer, task: TaskQuery =
     """Workers, and the live stream; of many tasks, all of one."""
     trouble = ""
     try:
-        workers = read_fleet(plane.policy_topic)
+        workers = read_fleet(plane.policy_topic, caller)
     except BrokerError as e:
         workers, trouble = [], str(e)
     version, now_ms = plane.policies.history().current, time.time() * 1e3
