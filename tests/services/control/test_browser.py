@@ -81,6 +81,17 @@ def test_a_browser_runs_the_scripts_and_finds_no_fault(
     assert ("/live" in console.asked) is (path == "/")
 
 
+def test_a_page_says_so_where_its_figures_are_old(console: Console, tmp_path: Path) -> None:
+    told = '<p id="away" class="problem" role="alert">'
+    assert told not in _dom_of(f"{console.url}/", tmp_path).stdout
+
+    def fail() -> None:
+        raise RuntimeError("as a control plane that fails")
+
+    console.before["/live"] = fail
+    assert told in _dom_of(f"{console.url}/", tmp_path).stdout
+
+
 LONG = "ß" + 120 * "W"
 MEASURE = b"""addEventListener("load", () => {
     const wide = document.documentElement.clientWidth;
@@ -111,7 +122,7 @@ def test_long_names_push_nothing_off_a_narrow_page(
 def test_a_form_that_a_browser_sends_is_taken(console: Console, tmp_path: Path) -> None:
     console.instead["/static/htmx.min.js"] = b"""addEventListener("DOMContentLoaded", () => {
         const name = document.querySelector("#name");
-        if (document.querySelector(".good, .problem")) return;
+        if (document.querySelector(".good, .problem:not([hidden])")) return;
         name.value = "ann";
         document.querySelector("button.strong").click();
     });"""

@@ -64,6 +64,29 @@ def test_a_policy_is_checked_compared_applied_and_taken_back(plane: Plane) -> No
     assert [v.author for v in plane.policies.history().versions.values()] == ["ann"] * 3
 
 
+def test_a_version_opens_in_the_editor_and_goes_on_trial_from_there(
+    plane: Plane, topics_in_memory: MemoryTopics
+) -> None:
+    ann = logged_in(plane)
+    assert "Put on trial" not in ann.get("/policy").text
+    for base, floor in enumerate((0.6, 0.7)):
+        data = {"document": f"min_accuracy: {floor}", "base": base}
+        assert ann.post("/policy/apply", data=data).status_code == 200
+    shown = ann.get("/policy?version=1").text
+    assert "Below is v1, which is not in force" in shown
+    assert "\nmin_accuracy: 0.6</textarea>" in shown
+    assert 'name="base" value="2"' in shown
+    assert "not in force" not in ann.get("/policy?version=2").text
+    assert ann.get("/policy?version=3").status_code == 404
+    trial = ann.post("/trial/draft", data={"document": "min_accuracy: 0.65\r\n"}).text
+    assert trial.count("\nmin_accuracy: 0.65\n</textarea>") == 2
+    assert len(topics_in_memory.records) == 2
+    assert ann.get("/trial").text.count("\nmin_accuracy: 0.7</textarea>") == 2
+    for client in (logged_in(plane, "viewer"), logged_in(plane, "editor", "acme")):
+        assert client.post("/trial/draft", data={"document": "{}"}).status_code == 403
+        assert "Put on trial" not in client.get("/policy").text
+
+
 def test_two_editors_at_once_the_slower_one_is_told(plane: Plane) -> None:
     ann, bob = logged_in(plane), logged_in(plane)
     pages = [client.get("/policy").text for client in (ann, bob)]

@@ -69,15 +69,22 @@ def log_out(request: Request, plane: Parts) -> Response:
 
 
 @router.get("/policy")
-def show_policy(request: Request, plane: Parts, caller: Viewer) -> Response:
-    """The editor and all versions."""
+def show_policy(
+    request: Request,
+    plane: Parts,
+    caller: Viewer,
+    version: Annotated[int | None, Query(ge=1, le=10**9)] = None,
+) -> Response:
+    """The editor and all versions; in the editor the one in force, or another."""
     history = plane.policies.history()
     current = history.current
-    document = "" if current is None else visible_document(current.document, caller)
+    opened = current if version is None else plane.policies.version(version)
+    document = "" if opened is None else visible_document(opened.document, caller)
     shown = None if current is None else with_visible_note(current, caller)
     versions = [with_visible_note(v, caller) for v in history.versions.values()]
     return page(
         request, "policy", caller, document=document, current=shown, result=None,
+        opened=None if opened == current else opened,
         versions=versions[::-1], waiting=plane.policies.waiting(),
         may_change=caller.tenant is None,
     )  # fmt: skip
