@@ -11,6 +11,7 @@ from ounce_services.control.api.app import make_app
 from ounce_services.control.plane import Plane
 
 from tests.services.control.conftest import Caller, MemoryTopics, logged_in
+from tests.support.contrast import ENOUGH, colour_of, contrast
 
 SCRIPT = '"><script>alert(1)</script>'
 PAGES = ("/", "/ladders", "/models", "/policy", "/trial", "/decision", "/keys", "/audit", "/login")
@@ -206,17 +207,5 @@ def test_colours_have_enough_contrast() -> None:
         pairs += [("ink", "soft"), ("muted", "soft"), ("on-strong", "strong")]
         pairs += [("bad", "bad-soft"), ("good", "good-soft")]
         for fore, back in pairs:
-            assert contrast(colours[fore], colours[back]) >= 4.5, (fore, back)
-
-
-def contrast(one: str, other: str) -> float:
-    """Contrast of two colours; WCAG 2.2 asks for 4.5 of text."""
-    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (bright + 0.05) / (dark + 0.05)
-
-
-def luminance(colour: str) -> float:
-    digits = colour[1:] if len(colour) == 7 else "".join(2 * c for c in colour[1:])
-    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+            told = contrast(colour_of(colours[fore]), colour_of(colours[back]))
+            assert told >= ENOUGH, (fore, back)
