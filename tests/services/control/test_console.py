@@ -1,12 +1,13 @@
 """The console: what pages show, what they change, and what they never do."""
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
 import pytest
-from ounce_services.control.access.principal import EVERYBODY
+from ounce_services.control.access.principal import EVERYBODY, Role
 from ounce_services.control.api.app import make_app
 from ounce_services.control.plane import Plane
 
@@ -21,7 +22,8 @@ def test_pages_ask_for_a_key_and_log_out_ends_it(plane: Plane, as_: Caller) -> N
     nobody = as_(None)
     for path in (*PAGES[:-1], "/dead-letters", "/live"):
         answer = nobody.get(path, follow_redirects=False)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/login"), path
+        to = "" if path in ("/", "/live") else f"?to={path}"
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/login{to}"), path
     part = nobody.get("/live", headers={"HX-Request": "true"})
     assert (part.status_code, part.headers["hx-redirect"]) == (401, "/login")
     wrong = nobody.post("/login", data={"key": "ounce_x"})
@@ -32,6 +34,26 @@ def test_pages_ask_for_a_key_and_log_out_ends_it(plane: Plane, as_: Caller) -> N
     ann.post("/logout")
     ann.cookies.update(cookie)
     assert ann.get("/", follow_redirects=False).status_code == 303
+
+
+def test_who_logs_in_is_led_to_the_page_that_was_asked_for_and_nowhere_else(
+    plane: Plane, as_: Caller
+) -> None:
+    asked = "/decision?task=digits&id=a%2Fb%26c"
+    nobody, (key, _) = as_(None), plane.gate.keys.make("ann", Role.VIEWER)
+    login = nobody.get(asked)
+    [to] = re.findall(r'name="to" value="([^"]*)"', login.text)
+    assert unescape(to) == asked
+    wrong = nobody.post("/login", data={"key": "no", "to": asked})
+    assert f'value="{to}"' in wrong.text
+    elsewhere = ("//evil.example", "https://evil.example/", "/\\evil.example", "/nowhere", "", "?x",
+                 "javascript:alert(1)", "/logout", "\t//evil.example")  # fmt: skip
+    for target, location in ((asked, asked), *((each, "/") for each in elsewhere)):
+        answer = nobody.post("/login", data={"key": key, "to": target}, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, location), target
+    assert nobody.get(f"/login?to={elsewhere[0]}").text.count("evil") == 0
+    changed = as_(None).post("/policy/apply", data={"document": "{}"}, follow_redirects=False)
+    assert changed.headers["location"] == "/login"
 
 
 def test_a_revoked_key_ends_its_sessions(plane: Plane, as_: Caller) -> None:

@@ -14,7 +14,7 @@ from ounce_services.control.access.keys import SESSION_S
 from ounce_services.control.access.principal import Principal
 from ounce_services.control.api.calls import COOKIE, Editor, Parts, Viewer
 from ounce_services.control.api.dead_letters import Selected, replay_selected
-from ounce_services.control.console.pages import is_fragment, page
+from ounce_services.control.console.pages import is_fragment, page, page_of
 from ounce_services.control.console.views import TaskQuery, known_tasks, usual_task
 from ounce_services.control.dead_letter_desk import Listed
 from ounce_services.control.errors import UnauthorizedError
@@ -36,20 +36,25 @@ TaskField = Annotated[str, Form(pattern=TASK_NAME_PATTERN)]
 
 
 @router.get("/login")
-def show_login(request: Request) -> Response:
-    """Ask for a key."""
-    return page(request, "login", None, trouble="")
+def show_login(request: Request, to: Annotated[str, Query(max_length=4000)] = "") -> Response:
+    """Ask for a key, then lead to the page that was asked for."""
+    return page(request, "login", None, trouble="", to=page_of(to))
 
 
 @router.post("/login")
-def log_in(request: Request, plane: Parts, key: Annotated[str, Form(max_length=200)]) -> Response:
+def log_in(
+    request: Request,
+    plane: Parts,
+    key: Annotated[str, Form(max_length=200)],
+    to: Annotated[str, Form(max_length=4000)] = "",
+) -> Response:
     """Log in with a key."""
     address = request.client.host if request.client is not None else "?"
     try:
         token, _ = plane.gate.log_in(key.strip(), address)
     except UnauthorizedError as e:
-        return page(request, "login", None, 401, trouble=str(e))
-    response = RedirectResponse("/", 303)
+        return page(request, "login", None, 401, trouble=str(e), to=page_of(to))
+    response = RedirectResponse(page_of(to), 303)
     response.set_cookie(
         COOKIE, token, SESSION_S, httponly=True, samesite="strict",
         secure=request.url.scheme == "https",

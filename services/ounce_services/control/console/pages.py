@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -62,6 +63,12 @@ def static_files() -> StaticFiles:
     return StaticFiles(directory=_HERE / "static")
 
 
+def page_of(target: str) -> str:
+    """An address that names one of the pages, and nothing elsewhere; else the first page."""
+    path = target.partition("?")[0]
+    return target if path in {each[0] for each in NAVIGATION} else "/"
+
+
 def is_fragment(request: Request) -> bool:
     """Whether a part of a page is asked for."""
     return request.headers.get("hx-request") == "true"
@@ -97,7 +104,9 @@ def error_page(request: Request, error: Exception, status: int, title: str) -> R
     if isinstance(error, UnauthorizedError) and request.url.path != "/login":
         if is_fragment(request):
             return Response(status_code=401, headers={"HX-Redirect": "/login"})
-        return RedirectResponse("/login", 303)
+        asked = f"{request.url.path}?{request.url.query}".removesuffix("?")
+        wanted = request.method == "GET" and page_of(asked) != "/"
+        return RedirectResponse(f"/login?to={quote(asked)}" if wanted else "/login", 303)
     findings = getattr(error, "findings", ())
     values: dict[str, Any] = {"title": title, "text": str(error), "findings": findings}
     if is_fragment(request):  # htmx shows what has status 200
