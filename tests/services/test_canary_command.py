@@ -1,5 +1,6 @@
 """`ounce policy canary` without a Kafka: what is refused before it is asked for anything."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from click.testing import CliRunner
 from ounce_schemas.canary import Canary, Comparison, Criterion, Evidence, Stop
 from ounce_schemas.documents import parse_policy
 from ounce_schemas.errors import PolicyError
+from ounce_schemas.policy_history import PolicyHistory, PolicyVersion
 from ounce_services.policies.canary_state import evidence_table, read_state
 from ounce_services.policies.command import command
 from ounce_services.policies.model_trial import with_model, without_model
@@ -42,6 +44,31 @@ def test_a_file_that_is_no_policy_is_refused_before_kafka_is_asked(tmp_path: Pat
     result = start(str(file), "--share=0.1")
     assert isinstance(result.exception, PolicyError)
     assert "min_accuracy" in str(result.exception)
+
+
+def test_a_warning_that_both_policies_share_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = "rules: [{name: old, when: {valid_until: 2020-01-01T00:00:00Z}, min_accuracy: 0.9}]"
+
+    class FakeTopic:
+        def history(self) -> PolicyHistory:
+            at = datetime(2026, 1, 1, tzinfo=UTC)
+            version = PolicyVersion(number=1, base=0, id="a", author="x", at=at, document=shared)
+            history = PolicyHistory()
+            history.take(version.model_dump_json().encode())
+            return history
+
+        def make_topics(self, names: list[str]) -> None:
+            raise PolicyError("checked, and no further")
+
+    opened = "ounce_services.policies.canary_command.open_topic"
+    monkeypatch.setattr(opened, lambda values: FakeTopic())
+    file = tmp_path / "p.yaml"
+    file.write_text(f"min_accuracy: 0.5\n{shared}")
+    result = start(str(file), "--share=0.1")
+    assert str(result.exception) == "checked, and no further"
+    assert result.output.count("rule old: is over since") == 1
 
 
 @pytest.mark.parametrize("document", ["{}", "", "tasks: {digits: {deny: [mlp], cascades: false}}"])

@@ -155,6 +155,6 @@ def _table(advice: Advice) -> str:
         cells += [escape(arm.stopped or "")] if ended else []
         row = '<tr class="advised">' if arm.model in chosen else "<tr>"
         body += f"{row}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-    head = "".join(f"<th>{escape(name)}</th>" for name in heads)
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f'<div class="wide">{table}</div>'
+    return f'<div class="wide" tabindex="0" role="group" aria-label="Table">{table}</div>'

@@ -23,6 +23,8 @@ _CUT = 16
 """Letters of a name."""
 _NAMES = 140
 """Pixels for names of a little more letters, left of bars."""
+DARKEST = 0.55
+"""Opacity of a cell that holds all of its row: more would hide its figure, by day or by night."""
 
 
 def confusion(
@@ -49,14 +51,13 @@ def confusion(
         for j in range(n):
             style = "right" if i == j else "wrong"
             parts.append(
-                f'<rect class="{style}" fill-opacity="{shares[i, j]:.3f}" '
+                f'<rect class="{style}" fill-opacity="{DARKEST * shares[i, j]:.3f}" '
                 f'x="{left + j * wide:.1f}" '
                 f'y="{top + i * high:.1f}" width="{wide - 1:.1f}" height="{high - 1:.1f}"/>'
             )
             if counts[i, j] and wide >= 14:
-                dark = " on" if shares[i, j] > 0.6 else ""
                 parts.append(
-                    f'<text class="tick mid{dark}" x="{left + (j + 0.5) * wide:.1f}" '
+                    f'<text class="tick mid label" x="{left + (j + 0.5) * wide:.1f}" '
                     f'y="{y:.1f}">{counts[i, j]}</text>'
                 )
     return picture("Confusion matrix: true label by answer", parts, top + n * high + 8)

@@ -1,7 +1,7 @@
 """Styles of the page; the plots take their colours from here."""
 
 STYLE = """
-:root{--ink:#22303a;--soft:#6b7a85;--rule:#e3e8eb;--main:#00796b;--second:#c77700;--bad:#b23a48;
+:root{--ink:#22303a;--soft:#5b6a75;--rule:#e3e8eb;--main:#00796b;--second:#c77700;--bad:#b23a48;
 --paper:#fff}
 @media (prefers-color-scheme:dark){:root{--ink:#e4eaee;--soft:#9aa8b2;--rule:#33414b;--main:#4db6ac;
 --second:#e6a23c;--bad:#e57380;--paper:#182026}}
@@ -18,7 +18,7 @@ th:first-child,td:first-child{text-align:left;white-space:nowrap}td{white-space:
 .plots{display:flex;flex-wrap:wrap;gap:8px 28px}figure{margin:0 0 12px;width:360px;
 max-width:100%}svg{max-width:100%;height:auto}@media (max-width:480px){main{padding:16px}}
 figcaption{font-size:12.5px;color:var(--soft)}
-svg text{fill:var(--soft);font:11px system-ui,sans-serif}svg .on{fill:#fff}
+svg text{fill:var(--soft);font:11px system-ui,sans-serif}
 svg .label{fill:var(--ink)}svg .mid{text-anchor:middle}svg .end{text-anchor:end}
 .grid{stroke:var(--rule)}.axis{stroke:var(--soft)}.ideal{stroke:var(--soft);stroke-dasharray:4 4}
 polyline{fill:none;stroke-width:1.8}polyline.main{stroke:var(--main)}

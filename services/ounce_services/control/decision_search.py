@@ -1,19 +1,19 @@
 """One decision, found by the id of its message: a prediction, read backwards from the newest."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
-from ounce_schemas.at_hand import take_at_hand
+from confluent_kafka import Consumer, KafkaException, Message
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.prediction import Decision
 from ounce_schemas.topics import predictions_topic
 
 from ounce_services.cluster.admin import CLIENT_CONFIG
+from ounce_services.control.backwards import SETTINGS, Reach, read_backwards
 from ounce_services.control.errors import NotFoundError
 
 MOST_SEARCHED = 200_000
@@ -41,71 +41,61 @@ class _Answer(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Answer).decode
 
 
-def find_decision(connection: Mapping[str, Any], task: str, id_: str, timeout_s: float) -> Found:
+def find_decision(
+    connection: Mapping[str, Any],
+    task: str,
+    id_: str,
+    timeout_s: float,
+    before_ms: int | None = None,
+) -> Found:
     """The newest answer to the message of an id.
+
+    Args:
+        connection: where Kafka is, as librdkafka wants it.
+        task: that the message is of.
+        id_: of the message.
+        timeout_s: of one question to Kafka.
+        before_ms: only answers before this time, in ms since 1970; None: the newest.
 
     Raises:
         NotFoundError: none of the newest answers is.
         BrokerError: Kafka does not give them.
     """
-    topic, wanted = predictions_topic(task), id_.encode()
-    settings = {
-        **CLIENT_CONFIG,
-        **connection,
-        "group.id": "ounce-console",  # never joined: partitions are assigned by hand
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "allow.auto.create.topics": False,
-        "isolation.level": "read_committed",
-    }
+    topic, wanted = predictions_topic(task), msgspec.json.encode(id_)
     found: list[Found] = []
 
     def look(message: Message) -> None:
-        value = message.value() or b""
-        headers = dict(message.headers() or [])
-        if wanted in value or headers.get("ce_id") == wanted:
-            answer = _read(message, id_)
-            if answer is not None:
-                found.append(answer)
+        if wanted in (message.value() or b"") and (answer := _read(message, id_)) is not None:
+            found.append(answer)
 
+    since_ms = None
     try:
-        with closing(Consumer(settings)) as consumer:
-            _read_newest(consumer, topic, timeout_s, look)
+        with closing(Consumer({**CLIENT_CONFIG, **connection, **SETTINGS})) as consumer:
+            reach = Reach(MOST_SEARCHED, before_ms)
+            for since_ms in read_backwards(consumer, topic, reach, timeout_s, look):
+                newest = max(found, key=lambda answer: answer.timestamp_ms, default=None)
+                if newest is not None and (since_ms is None or newest.timestamp_ms >= since_ms):
+                    return newest
     except KafkaException as e:
         raise BrokerError(f"can't read {topic}: {e.args[0].str()}") from e
-    if not found:
-        raise NotFoundError(
-            f"none of the newest {MOST_SEARCHED:,} answers of task {task} has the id {id_}; it may "
-            "be older, or a dead letter"
+    raise NotFoundError(_absent(task, id_, before_ms, since_ms))
+
+
+def _absent(task: str, id_: str, before_ms: int | None, since_ms: int | None) -> str:
+    """What to say where none was found."""
+    before = "" if before_ms is None else f" before {_time(before_ms)}"
+    if since_ms is None:
+        searched, older = f"none of all answers of task {task}{before} in Kafka", ""
+    else:
+        searched = f"none of the newest {MOST_SEARCHED:,} answers of task {task}{before}"
+        older = (
+            f" These reach back to {_time(since_ms)}: for an older one name a time soon after it."
         )
-    return max(found, key=lambda answer: answer.timestamp_ms)
+    return f"{searched} has the id {id_}.{older} Without an answer, look among the dead letters"
 
 
-def _read_newest(
-    consumer: Consumer, topic: str, timeout_s: float, look: Callable[[Message], None]
-) -> None:
-    partitions = consumer.list_topics(topic, timeout_s).topics[topic].partitions
-    if not partitions:
-        raise NotFoundError(f"Kafka has no topic {topic}")
-    most = MOST_SEARCHED // len(partitions)
-    starts = []
-    for partition in partitions:
-        at = TopicPartition(topic, partition)
-        low, high = consumer.get_watermark_offsets(at, timeout_s)
-        starts.append(TopicPartition(topic, partition, max(low, high - most)))
-    consumer.assign(starts)
-    left, until_s = set(partitions), time.monotonic() + 3 * timeout_s
-    while left:
-        if time.monotonic() > until_s:
-            raise BrokerError(f"Kafka did not give all of {topic} in {3 * timeout_s:g} s")
-        for message in take_at_hand(consumer, 2000, 0.2):
-            error = message.error()
-            if error is None:
-                look(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                left.discard(message.partition() or 0)
-            elif error.code() != KafkaError.GROUP_AUTHORIZATION_FAILED:  # it is never joined
-                raise KafkaException(error)
+def _time(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1e3, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _read(message: Message, id_: str) -> Found | None:

@@ -1,12 +1,16 @@
 """Workers, as their events tell of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 from ounce_schemas.topics import EVENTS_TOPIC
 
+from ounce_services.control.access.principal import Principal
 from ounce_services.control.carriers import Policies
 from ounce_services.policies.status import WorkerStatus, read_statuses
+
+_HIDDEN = "it has a trouble; a key for all tenants shows which"
 
 
 class Topic(Policies, Protocol):
@@ -16,10 +20,14 @@ class Topic(Policies, Protocol):
         """All records of another topic."""
 
 
-def read_fleet(topic: Topic) -> list[WorkerStatus]:
-    """Each worker and task that told which policy it runs.
+def read_fleet(topic: Topic, caller: Principal) -> list[WorkerStatus]:
+    """Each worker and task that told which policy it runs. What troubles it may name rules for
+    others: one tenant hears only that something does.
 
     Raises:
         BrokerError: Kafka does not give the events.
     """
-    return read_statuses(record.value() for record in topic.read(EVENTS_TOPIC))
+    workers = read_statuses(record.value() for record in topic.read(EVENTS_TOPIC))
+    if caller.tenant is None:
+        return workers
+    return [replace(w, trouble=_HIDDEN if w.trouble else None) for w in workers]

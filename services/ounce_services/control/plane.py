@@ -77,9 +77,10 @@ class Plane:
         """Where Kafka is, as librdkafka wants it; may hold secrets."""
         return {"bootstrap.servers": self.settings.kafka, **self.settings.security}
 
-    def find_decision(self, task: str, id_: str) -> Found:
+    def find_decision(self, task: str, id_: str, before_ms: int | None = None) -> Found:
         """The newest answer to the message of an id; see `decision_search`."""
-        return find_decision(self.connection, task, id_, self.settings.kafka_timeout_s)
+        timeout_s = self.settings.kafka_timeout_s
+        return find_decision(self.connection, task, id_, timeout_s, before_ms)
 
 
 def make_plane(

@@ -1,5 +1,6 @@
 """The live stream: a sample of the newest predictions of each task, and their rates."""
 
+import re
 import threading
 import time
 from collections import Counter, deque
@@ -10,14 +11,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 from ounce_schemas.json_errors import NO_JSON
-from ounce_schemas.topics import predictions_topic
+from ounce_schemas.topics import TASK_NAME_PATTERN, predictions_topic
 
 from ounce_services.control.following import Following, Records
 
+_TASK = re.compile(TASK_NAME_PATTERN)
 _KEPT = 500
 _READ_PER_POLL = 100
 """Predictions of a poll that are decoded: the others are only counted."""
-_WINDOW_S = 10.0
+WINDOW_S = 10
 
 
 class Answer(NamedTuple):
@@ -104,11 +106,11 @@ class Stream:
 
     def of(self, task: str) -> TaskStream:
         """What was seen of a task in the last seconds."""
-        since_s = time.monotonic() - _WINDOW_S
+        since_s = time.monotonic() - WINDOW_S
         with self._lock:
             n = sum(n for at_s, n in self._counts.get(task, ()) if at_s >= since_s)
             kept = [a for at_s, a in self._kept.get(task, ()) if at_s >= since_s]
-        return TaskStream(n / _WINDOW_S, kept[::-1])
+        return TaskStream(n / WINDOW_S, kept[::-1])
 
     @contextmanager
     def following(self) -> Iterator[None]:
@@ -132,6 +134,8 @@ class Stream:
         found: dict[str, None] = {}
         for name in names:
             task = _task(name)
+            if not _TASK.match(task):
+                continue  # of somebody else: no page or call takes such a name
             if name == predictions_topic(task) and (not self._wanted or task in self._wanted):
                 self.take(task, [])
                 found[name] = None

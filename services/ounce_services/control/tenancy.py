@@ -2,6 +2,7 @@
 
 import yaml
 from ounce_schemas.documents import parse_policy
+from ounce_schemas.policy_history import PolicyVersion
 from ounce_schemas.policy_rules import Rule, many
 
 from ounce_services.control.access.principal import Principal
@@ -20,6 +21,13 @@ def visible_document(document: str, caller: Principal) -> str:
     rules = tuple(rule for rule in policy.rules if is_for(rule, caller.tenant))
     shown = policy.model_copy(update={"rules": rules})
     return str(yaml.safe_dump(shown.model_dump(mode="json", exclude_unset=True), sort_keys=False))
+
+
+def with_visible_note(version: PolicyVersion, caller: Principal) -> PolicyVersion:
+    """A version with its note; to one tenant without, unless it wrote it: notes name others."""
+    if caller.tenant is None or version.author == caller.name:
+        return version
+    return version.model_copy(update={"note": ""})
 
 
 def is_for(rule: Rule, tenant: str) -> bool:

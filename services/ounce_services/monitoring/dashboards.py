@@ -28,7 +28,7 @@ HEIGHT = {"lines": 8, "bars": 8, "table": 8, "stat": 4}
 VARIABLES = {
     "tenant": "label_values(ounce_tenant_predictions_total, tenant)",
     "task": "label_values(ounce_catalogue_info, task)",
-    "model": 'label_values(ounce_model_memory_bytes{task=~"$task"}, model)',
+    "model": 'label_values(ounce_model_suspended{task=~"$task"}, model)',
     "worker": "label_values(ounce_healthy, instance)",
 }
 _LABELS = {"tenant": "tenant", "task": "task", "model": "model", "worker": "instance"}
@@ -64,8 +64,12 @@ def dashboard_json(board: Board, objectives: Objectives) -> str:
             .url(objectives.runbooks)
         )
     )
+    asked = " ".join(text for question in board.questions for text in question.asks.values())
     for name, query in VARIABLES.items():
-        built.with_variable(_variable(name, query))
+        variable = _variable(name, query)
+        if f"${name}" not in asked:  # it goes along to other boards, and would do nothing here
+            variable.hide(models.VariableHide.HIDE_VARIABLE)
+        built.with_variable(variable)
     for name, (colour, expression) in ANNOTATIONS.items():
         built.annotation(
             dashboard.AnnotationQuery()

@@ -106,10 +106,13 @@ def start_command(  # noqa: PLR0913
     if model is not None:
         baseline, on_trial = sides_of(baseline, _checked_name(model))
         canary = canary.model_copy(update={"document": on_trial})
-    for document in (baseline, canary.document):
-        findings, _ = hold_against(models, parse_policy(document, str(file or model)))
-        if show_findings(findings, err=True):
-            raise PolicyError(f"{file or model}: not started; mend the errors")
+    found = dict.fromkeys(  # what both policies share is told once
+        finding
+        for document in (baseline, canary.document)
+        for finding in hold_against(models, parse_policy(document, str(file or model)))[0]
+    )
+    if show_findings([*found], err=True):
+        raise PolicyError(f"{file or model}: not started; mend the errors")
     topic.make_topics([CANARIES_TOPIC])
     version = topic.append(history, Change(baseline, author, note, canary=canary))
     click.echo(f"{version.name} has {file or model} on trial, on {share:.1%} of the devices")

@@ -38,13 +38,14 @@ def foresight_page(name: str, document: str, tasks: Mapping[str, Foresight]) -> 
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>Dry run of {escape(name)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<title>Dry run of {escape(name)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        "<body><main>\n"
         f"<h1>Dry run of {escape(name)}</h1>\n"
         "<p>Recorded decisions, made again under this policy with what was believed at the time. "
         "Not foreseen: queues that would have been shorter or longer, and what labels would have "
         "taught.</p>\n"
         + "".join(parts)
-        + f"<h2>The policy</h2>\n<pre>{escape(document)}</pre>\n</body>\n</html>\n"
+        + f"<h2>The policy</h2>\n<pre>{escape(document)}</pre>\n</main></body>\n</html>\n"
     )
 
 
@@ -71,7 +72,10 @@ def _table(
         kind = ' class="n"' if numbers and k else ""
         return f"<{tag}{kind}{scope}>{text}</{tag}>"
 
-    lines = ["<tr>" + "".join(cell("th", k, escape(t)) for k, t in enumerate(head)) + "</tr>"]
+    def heading(k: int, text: str) -> str:
+        return cell("th", k, escape(text), ' scope="col"') if text else "<td></td>"
+
+    lines = ["<tr>" + "".join(map(heading, range(len(head)), head)) + "</tr>"]
     for row in rows:
         cells = [escape(text) for text in row]
         if bars:
@@ -79,7 +83,11 @@ def _table(
         first = cell("th", 0, cells[0], ' scope="row"')
         rest = "".join(cell("td", k, text) for k, text in enumerate(cells[1:], start=1))
         lines.append(f"<tr>{first}{rest}</tr>")
-    return '<div class="scroll"><table>\n' + "\n".join(lines) + "\n</table></div>\n"
+    return (
+        '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>\n'
+        + "\n".join(lines)
+        + "\n</table></div>\n"
+    )
 
 
 def _bar(share: str, kind: str) -> str:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from ounce_exporters.report import plots
+from ounce_exporters.report.style import STYLE
 from ounce_exporters.report.svg import LETTER, WIDTH, Frame, padded, power_ticks, short, ticks
 from ounce_schemas.card import (
     AccuracyEstimate,
@@ -16,6 +17,8 @@ from ounce_schemas.card import (
     Importance,
     LearningPoint,
 )
+
+from tests.support.contrast import ENOUGH, blended, colour_of, contrast
 
 
 def texts(svg: str) -> list[str]:
@@ -145,3 +148,19 @@ def test_names_of_ticks_do_not_collide_and_stay_inside(powers: tuple[float, floa
     assert len(spans) > 2, ticks
     assert all(before[1] < after[0] for before, after in pairwise(spans))
     assert spans[-1][1] <= WIDTH
+
+
+def test_words_and_figures_are_read_by_day_and_by_night() -> None:
+    themes = re.findall(r":root\{(.*?)\}", STYLE, re.DOTALL)
+    assert len(themes) == 2
+    for theme in themes:
+        colours = {n: colour_of(c) for n, c in re.findall(r"--([a-z]+):(#[0-9a-f]+)", theme)}
+        paper = colours["paper"]
+        for name in ("ink", "soft", "main"):
+            assert contrast(colours[name], paper) >= ENOUGH, name
+        for name in ("main", "bad"):  # cells of the confusion matrix, with a figure each
+            cell = blended(colours[name], paper, plots.DARKEST)
+            assert contrast(colours["ink"], cell) >= ENOUGH, name
+    svg = plots.confusion(("a", "b"), np.eye(2, dtype=np.float32), np.array([0, 1])) or ""
+    cells = [e for e in ElementTree.fromstring(svg).iter("rect") if e.get("fill-opacity")]
+    assert max(float(e.get("fill-opacity", 0)) for e in cells) <= plots.DARKEST

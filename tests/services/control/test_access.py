@@ -3,10 +3,12 @@
 import logging
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from fastapi.testclient import TestClient
 from ounce_schemas.command import root
+from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_services.control.access.principal import Role
 from ounce_services.control.access.rate import RateLimit
 from ounce_services.control.api.app import make_app
@@ -16,7 +18,7 @@ from ounce_services.control.serving import nobody_can_log_in
 from ounce_services.control.settings import ControlSettings
 from pydantic import ValidationError
 
-from tests.services.control.conftest import Caller, MemoryTopics
+from tests.services.control.conftest import Caller, MemoryTopics, logged_in
 
 CHANGE = {"json": {"document": "{}"}, "headers": {"If-Match": '"0"'}}
 
@@ -58,6 +60,19 @@ def test_guessing_is_slowed_down(as_: Caller) -> None:
     ]
     assert statuses[:20] == [401] * 20
     assert statuses[-1] == 429
+    assert client.post("/login", data={"key": "no"}).status_code == 429
+
+
+def test_nobody_is_locked_out_by_wrong_keys_from_the_same_address(
+    as_: Caller, plane: Plane
+) -> None:
+    """As behind a proxy, whose address is the one of all callers."""
+    client = as_(None)
+    for _ in range(25):
+        client.get("/v1/me", headers={"Authorization": "Bearer no"})
+    assert client.get("/v1/me", headers={"Authorization": "Bearer no"}).status_code == 429
+    assert as_("viewer").get("/v1/me").status_code == 200
+    assert logged_in(plane).get("/").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -99,6 +114,41 @@ def test_one_tenant_sees_and_changes_nothing_of_another(as_: Caller, plane: Plan
         assert acme.post("/v1/keys", json=body).status_code == 403
     assert acme.post("/v1/keys", json={**body, "tenant": "acme"}).status_code == 201
     assert {line["tenant"] for line in acme.get("/v1/audit").json()} == {"acme"}
+
+
+def test_one_tenant_reads_no_notes_and_troubles_that_may_name_others(
+    as_: Caller, plane: Plane, topics_in_memory: MemoryTopics
+) -> None:
+    secret = "rival pays more"
+    for n, author in enumerate(("boss", "ann")):
+        body = {"document": f"min_accuracy: 0.{n + 1}", "note": f"{secret}, says {author}"}
+        made = as_("editor", name=author).post(
+            "/v1/policies", json=body, headers={"If-Match": f'"{n}"'}
+        )
+        assert made.status_code == 201
+    event = OperationalEvent(EventKind.POLICY_REFUSED, "digits", "v2", secret, 1, "w")
+    topics_in_memory.events.append(msgspec.json.encode(event))
+    shown = {}
+    for tenant in ("acme", None):
+        caller = as_("viewer", tenant, name="ann")
+        calls = ("/v1/policies", "/v1/policies/1", "/v1/fleet")
+        pages = ("/policy", "/")
+        shown[tenant] = [caller.get(path).text for path in (*calls, *pages)]
+    assert [text.count("says boss") for text in shown[None]] == [1, 1, 0, 1, 0]
+    assert [text.count("says ann") for text in shown[None]] == [1, 0, 0, 2, 0]
+    assert all(secret in text for text in shown[None])
+    assert [text.count("says boss") for text in shown["acme"]] == [0] * 5
+    assert [text.count("says ann") for text in shown["acme"]] == [1, 0, 0, 2, 0]
+    for of_fleet in (shown["acme"][2], shown["acme"][4]):
+        assert secret not in of_fleet
+        assert "it has a trouble" in of_fleet
+
+
+def test_no_answer_leads_to_the_host_that_a_call_names(as_: Caller) -> None:
+    client = as_("viewer")
+    for path in ("/ladders/", "/static", "/v1/me/"):
+        answer = client.get(path, headers={"Host": "evil.example"}, follow_redirects=False)
+        assert (answer.status_code, answer.headers.get("location")) == (404, None), path
 
 
 def test_what_is_changed_or_tried_is_in_the_audit_log(as_: Caller) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import httpx2
+import msgspec
 import pytest
 import uvicorn
 from ounce_schemas.canary import Stop
+from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_services.control.api.app import make_app
 from ounce_services.control.plane import make_plane
 from ounce_services.control.settings import ControlSettings
@@ -79,10 +81,48 @@ def test_a_browser_runs_the_scripts_and_finds_no_fault(
     assert ("/live" in console.asked) is (path == "/")
 
 
+def test_a_page_says_so_where_its_figures_are_old(console: Console, tmp_path: Path) -> None:
+    told = '<p id="away" class="problem" role="alert">'
+    assert told not in _dom_of(f"{console.url}/", tmp_path).stdout
+
+    def fail() -> None:
+        raise RuntimeError("as a control plane that fails")
+
+    console.before["/live"] = fail
+    assert told in _dom_of(f"{console.url}/", tmp_path).stdout
+
+
+LONG = "ß" + 120 * "W"
+MEASURE = b"""addEventListener("load", () => {
+    const wide = document.documentElement.clientWidth;
+    const out = [...document.querySelectorAll("main *")].filter((each) =>
+        each.getBoundingClientRect().right > wide + 1);
+    document.title = `${wide} px: ${out.map((each) => each.outerHTML.slice(0, 80)).join()}`;
+});"""
+
+
+@pytest.mark.parametrize("path", ["/", "/policy", "/audit", "/keys"])
+def test_long_names_push_nothing_off_a_narrow_page(
+    console: Console, topics_in_memory: MemoryTopics, tmp_path: Path, path: str
+) -> None:
+    """Also no button of a table, which would have to be scrolled to."""
+    with httpx2.Client(base_url=console.url, headers={"Origin": console.url}, timeout=60) as ann:
+        for n in range(2):
+            form = {"document": f"min_accuracy: 0.{n + 1}", "base": n, "note": LONG}
+            ann.post("/policy/apply", data=form)
+        ann.post("/keys", data={"name": LONG, "role": "viewer", "tenant": LONG})
+    event = OperationalEvent(EventKind.POLICY_REFUSED, "digits", "v1", LONG, 1, LONG)
+    topics_in_memory.events.append(msgspec.json.encode(event))
+    console.instead["/static/htmx.min.js"] = MEASURE
+    shown = _dom_of(f"{console.url}{path}", tmp_path)
+    assert LONG in shown.stdout
+    assert re.findall(r"<title>(\d+ px: .*)</title>", shown.stdout, re.DOTALL)[0].endswith("px: ")
+
+
 def test_a_form_that_a_browser_sends_is_taken(console: Console, tmp_path: Path) -> None:
     console.instead["/static/htmx.min.js"] = b"""addEventListener("DOMContentLoaded", () => {
         const name = document.querySelector("#name");
-        if (document.querySelector(".good, .problem")) return;
+        if (document.querySelector(".good, .problem:not([hidden])")) return;
         name.value = "ann";
         document.querySelector("button.strong").click();
     });"""

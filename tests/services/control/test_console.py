@@ -1,16 +1,18 @@
 """The console: what pages show, what they change, and what they never do."""
 
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
 import pytest
-from ounce_services.control.access.principal import EVERYBODY
+from ounce_services.control.access.principal import EVERYBODY, Role
 from ounce_services.control.api.app import make_app
 from ounce_services.control.plane import Plane
 
 from tests.services.control.conftest import Caller, MemoryTopics, logged_in
+from tests.support.contrast import ENOUGH, colour_of, contrast
 
 SCRIPT = '"><script>alert(1)</script>'
 PAGES = ("/", "/ladders", "/models", "/policy", "/trial", "/decision", "/keys", "/audit", "/login")
@@ -20,7 +22,8 @@ def test_pages_ask_for_a_key_and_log_out_ends_it(plane: Plane, as_: Caller) -> N
     nobody = as_(None)
     for path in (*PAGES[:-1], "/dead-letters", "/live"):
         answer = nobody.get(path, follow_redirects=False)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/login"), path
+        to = "" if path in ("/", "/live") else f"?to={path}"
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/login{to}"), path
     part = nobody.get("/live", headers={"HX-Request": "true"})
     assert (part.status_code, part.headers["hx-redirect"]) == (401, "/login")
     wrong = nobody.post("/login", data={"key": "ounce_x"})
@@ -31,6 +34,26 @@ def test_pages_ask_for_a_key_and_log_out_ends_it(plane: Plane, as_: Caller) -> N
     ann.post("/logout")
     ann.cookies.update(cookie)
     assert ann.get("/", follow_redirects=False).status_code == 303
+
+
+def test_who_logs_in_is_led_to_the_page_that_was_asked_for_and_nowhere_else(
+    plane: Plane, as_: Caller
+) -> None:
+    asked = "/decision?task=digits&id=a%2Fb%26c"
+    nobody, (key, _) = as_(None), plane.gate.keys.make("ann", Role.VIEWER)
+    login = nobody.get(asked)
+    [to] = re.findall(r'name="to" value="([^"]*)"', login.text)
+    assert unescape(to) == asked
+    wrong = nobody.post("/login", data={"key": "no", "to": asked})
+    assert f'value="{to}"' in wrong.text
+    elsewhere = ("//evil.example", "https://evil.example/", "/\\evil.example", "/nowhere", "", "?x",
+                 "javascript:alert(1)", "/logout", "\t//evil.example")  # fmt: skip
+    for target, location in ((asked, asked), *((each, "/") for each in elsewhere)):
+        answer = nobody.post("/login", data={"key": key, "to": target}, follow_redirects=False)
+        assert (answer.status_code, answer.headers["location"]) == (303, location), target
+    assert nobody.get(f"/login?to={elsewhere[0]}").text.count("evil") == 0
+    changed = as_(None).post("/policy/apply", data={"document": "{}"}, follow_redirects=False)
+    assert changed.headers["location"] == "/login"
 
 
 def test_a_revoked_key_ends_its_sessions(plane: Plane, as_: Caller) -> None:
@@ -52,16 +75,39 @@ def test_a_policy_is_checked_compared_applied_and_taken_back(plane: Plane) -> No
     assert "is never met" in post("check", "rules: [{name: a}, {name: b}]", 0, **part)
     assert "Nothing is wrong" in post("check", "{}", 0)
     assert "min_accuracy: 0.7" in post("diff", "min_accuracy: 0.7\r\n", 0, **part)
-    assert "v1 by ann" in post("apply", "min_accuracy: 0.7\r\n", 0)
+    assert "<strong>v1</strong> by ann" in post("apply", "min_accuracy: 0.7\r\n", 0)
     assert plane.policies.version().document == "min_accuracy: 0.7\n"
     stale = post("apply", "{}", 0, **part)
     assert "version 1 is in force by ann" in stale
     assert "<html" not in stale
     assert "--decisions" in post("replay", "{}", 1, **part)
-    assert "v2 by ann" in post("apply", "{}", 1)
+    assert "<strong>v2</strong> by ann" in post("apply", "{}", 1)
     back = ann.post("/policy/restore", data={"number": 1, "base": 2})
     assert "again v1" in back.text
     assert [v.author for v in plane.policies.history().versions.values()] == ["ann"] * 3
+
+
+def test_a_version_opens_in_the_editor_and_goes_on_trial_from_there(
+    plane: Plane, topics_in_memory: MemoryTopics
+) -> None:
+    ann = logged_in(plane)
+    assert "Put on trial" not in ann.get("/policy").text
+    for base, floor in enumerate((0.6, 0.7)):
+        data = {"document": f"min_accuracy: {floor}", "base": base}
+        assert ann.post("/policy/apply", data=data).status_code == 200
+    shown = ann.get("/policy?version=1").text
+    assert "Below is v1, which is not in force" in shown
+    assert "\nmin_accuracy: 0.6</textarea>" in shown
+    assert 'name="base" value="2"' in shown
+    assert "not in force" not in ann.get("/policy?version=2").text
+    assert ann.get("/policy?version=3").status_code == 404
+    trial = ann.post("/trial/draft", data={"document": "min_accuracy: 0.65\r\n"}).text
+    assert trial.count("\nmin_accuracy: 0.65\n</textarea>") == 2
+    assert len(topics_in_memory.records) == 2
+    assert ann.get("/trial").text.count("\nmin_accuracy: 0.7</textarea>") == 2
+    for client in (logged_in(plane, "viewer"), logged_in(plane, "editor", "acme")):
+        assert client.post("/trial/draft", data={"document": "{}"}).status_code == 403
+        assert "Put on trial" not in client.get("/policy").text
 
 
 def test_two_editors_at_once_the_slower_one_is_told(plane: Plane) -> None:
@@ -73,6 +119,20 @@ def test_two_editors_at_once_the_slower_one_is_told(plane: Plane) -> None:
     assert first.status_code == 200
     second = bob.post("/policy/apply", data={"document": "min_accuracy: 0.7", "base": bases[1]})
     assert (second.status_code, "Changed meanwhile" in second.text) == (412, True)
+
+
+def test_what_is_wrong_with_a_page_is_told_to_people(plane: Plane) -> None:
+    ann = logged_in(plane)
+    assert "there is no page at this address" in ann.get("/nowhere").text
+    answer = ann.post("/policy/apply", data={"document": "{}"})
+    assert (answer.status_code, "body.base" in answer.text) == (422, True)
+    assert "Content-Type" not in answer.text
+
+
+def test_topics_of_others_are_no_tasks(plane: Plane) -> None:
+    names = {"ounce.digits.predictions", "ounce.Hall_7.predictions", "ounce.a.b.predictions"}
+    assert plane.stream._topics(names).keys() == {"ounce.digits.predictions"}
+    assert plane.stream.tasks() == ["digits"]
 
 
 def test_a_viewer_has_no_button_that_changes_and_may_not_press_one(plane: Plane) -> None:
@@ -169,17 +229,5 @@ def test_colours_have_enough_contrast() -> None:
         pairs += [("ink", "soft"), ("muted", "soft"), ("on-strong", "strong")]
         pairs += [("bad", "bad-soft"), ("good", "good-soft")]
         for fore, back in pairs:
-            assert contrast(colours[fore], colours[back]) >= 4.5, (fore, back)
-
-
-def contrast(one: str, other: str) -> float:
-    """Contrast of two colours; WCAG 2.2 asks for 4.5 of text."""
-    bright, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (bright + 0.05) / (dark + 0.05)
-
-
-def luminance(colour: str) -> float:
-    digits = colour[1:] if len(colour) == 7 else "".join(2 * c for c in colour[1:])
-    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
-    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+            told = contrast(colour_of(colours[fore]), colour_of(colours[back]))
+            assert told >= ENOUGH, (fore, back)

@@ -1,5 +1,6 @@
 """The console where much is to be read: figures, plots, and tables that a keyboard reaches."""
 
+import re
 from datetime import UTC, datetime
 
 import msgspec
@@ -72,6 +73,82 @@ def test_workers_that_told_nothing_of_the_policy_in_force_stand_apart(
     assert [(w["worker"], w["is_silent"]) for w in workers] == [
         ("gone", True), ("gone", True), ("w", False),
     ]  # fmt: skip
+
+
+def test_workers_that_need_a_look_come_first(plane: Plane, topics_in_memory: MemoryTopics) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    topics_in_memory.write(
+        PolicyVersion(number=1, base=0, id="a", author="ann", at=at, document="{}")
+    )
+    plane.policies.follow()
+    at_ms = int(at.timestamp() * 1e3) + 1
+    for worker, kind, subject in (
+        ("alpha", EventKind.POLICY_CHANGED, "v1"),
+        ("beta", EventKind.POLICY_REFUSED, "v1"),
+        ("gamma", EventKind.POLICY_CHANGED, "v1"),
+        ("delta", EventKind.POLICY_CHANGED, "v0"),
+    ):
+        event = OperationalEvent(kind, "digits", subject, "why", at_ms, worker)
+        topics_in_memory.events.append(msgspec.json.encode(event))
+    text = logged_in(plane).get("/").text
+    order = sorted(("alpha", "beta", "gamma", "delta"), key=lambda name: text.index(f">{name}<"))
+    assert order == ["beta", "delta", "alpha", "gamma"]
+
+
+def test_of_many_tasks_the_worst_is_listed_first_and_the_chosen_one_is_shown_whole(
+    plane: Plane,
+) -> None:
+    for n, late in enumerate((False, True, None, False)):
+        key, value = answer(f"m-{n}", "7", "v1", latency_ms=9.0)
+        if late is False:
+            value = value.replace(b'"deadline_met":false', b'"deadline_met":true')
+        plane.stream.take(f"task-{n}", [] if late is None else [(key, value)])
+    client = logged_in(plane)
+    few = client.get("/live").text
+    assert (few.count("Who answers"), "All tasks" in few) == (3, False)
+    plane.stream.take("task-4", [answer("m-4", "7", "v1")])
+    many = client.get("/?task=task-3").text
+    assert many.count("Who answers") == 1
+    assert 'id="answer-task-3-m-3"' in many
+    assert 'hx-get="/live?task=task-3"' in many
+    listed = many[many.index("All tasks") :]
+    order = sorted((f"task-{n}" for n in range(5)), key=lambda t: listed.index(f">{t}<"))
+    assert (order[0], order[-1]) == ("task-1", "task-2")
+    assert "Who answers" not in client.get("/live").text
+
+
+@pytest.mark.parametrize(("per_s", "text"), [(0.3, "0.3"), (9.94, "9.9"), (12_345.6, "12,346")])
+def test_slow_rates_are_not_rounded_to_nothing(per_s: float, text: str) -> None:
+    assert _environment().filters["rate"](per_s) == text
+
+
+def test_pages_begin_with_a_task_that_kafka_has(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(plane.policies), "tasks", lambda book: ["bearing"])
+    assert "<option selected>bearing</option>" in logged_in(plane).get("/decision").text
+    plane.stream.take("digits", [])
+    page = logged_in(plane).get("/decision").text
+    assert "<option>bearing</option><option selected>digits</option>" in page
+
+
+def test_where_no_version_is_in_force_the_policy_page_says_how_to_begin(plane: Plane) -> None:
+    client = logged_in(plane)
+    first = client.get("/policy").text
+    assert ("min_accuracy: 0.9" in first, "<h2>Versions</h2>" in first) == (True, False)
+    client.post("/policy/apply", data={"document": "{}", "base": 0})
+    assert "<h2>Versions</h2>" in client.get("/policy").text
+
+
+def test_a_key_of_one_tenant_is_led_to_no_page_that_it_may_not_see(plane: Plane) -> None:
+    bound, free = logged_in(plane, "admin", "acme"), logged_in(plane, "admin")
+    links = {
+        name: re.findall(r'<a href="([^"]+)"(?: aria-current="page")?>', client.get("/").text)
+        for name, client in (("bound", bound), ("free", free))
+    }
+    assert set(links["free"]) - set(links["bound"]) == {"/trial", "/decision"}
+    for path in links["bound"]:
+        assert bound.get(path).status_code == 200, path
 
 
 def test_a_task_without_answers_has_no_latency(plane: Plane) -> None:

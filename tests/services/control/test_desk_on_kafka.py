@@ -1,6 +1,8 @@
 """Dead letters and decisions on a real Kafka, through the control plane."""
 
+import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,7 @@ from ounce_services.control.api.app import make_app
 from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
 
+from tests.services.control.conftest import logged_in
 from tests.support.kafka.topics import OwnTopics
 
 pytestmark = pytest.mark.kafka
@@ -91,12 +94,40 @@ def test_each_tenant_lists_shows_and_replays_its_own_dead_letters_once(plane: Pl
     assert (absent.status_code, "ounce topics" in absent.text) == (404, True)
 
 
+def test_the_page_shows_one_reason_and_sends_all_of_it_back(plane: Plane) -> None:
+    ann = logged_in(plane)
+    whole = ann.get(f"/dead-letters?task={TASK}").text
+    assert ("Send back all" in whole, f"task={TASK}&amp;reason=bad-header" in whole) == (
+        False,
+        True,
+    )
+    page = ann.get(f"/dead-letters?task={TASK}&reason=wrong-shape").text
+    assert "Send back all 2 of wrong-shape" in page
+    assert re.findall(r'name="position" value="([^"]+)"', page) == ["0:2", "0:0"]
+    form = {"task": TASK, "reason": "wrong-shape", "everything": "true"}
+    done = ann.post("/dead-letters", data=form).text
+    assert ("2 sent back." in done, "Send back all" in done) == (True, False)
+    ticked = {"task": TASK, "reason": "", "position": "0:1"}
+    assert "1 sent back." in ann.post("/dead-letters", data=ticked).text
+    unknown = ann.get(f"/dead-letters?task={TASK}&reason=no-reason")
+    assert unknown.status_code == 422
+
+
 def test_a_decision_is_found_by_the_id_of_its_message(plane: Plane) -> None:
     ann = client(plane, Role.VIEWER)
     found = ann.get(f"/v1/decisions/{TASK}", params={"id": "m-1"}).json()
     assert (found["device"], found["plan"], found["model_version"]) == ("line-7", "mlp", "7")
     assert found["rejected"] == [{"plan": "tree", "why": "accuracy 0.8000 < 0.9"}]
     assert ann.get(f"/v1/decisions/{TASK}", params={"id": "m-2"}).status_code == 404
+    early = {"id": "m-1", "before": "2020-01-01T00:00:00Z"}
+    assert ann.get(f"/v1/decisions/{TASK}", params=early).status_code == 404
+    shown = ann.get(f"/decision?task={TASK}&id=m-1&before=").text
+    answered = datetime.fromtimestamp(found["timestamp_ms"] / 1e3, UTC)
+    assert f"{answered:%Y-%m-%d %H:%M:%S}" in shown
+    for before in ("2020-01-01T00:00", "0001-01-01T00:00:00"):
+        shown = ann.get(f"/decision?task={TASK}&id=m-1&before={before}").text
+        assert "none of all answers" in shown
+        assert f'value="{before[:16]}:00"' in shown
     assert ann.get("/v1/decisions/no-such-task", params={"id": "m-1"}).status_code == 404
     bound = client(plane, Role.ADMIN, "acme")
     assert bound.get(f"/v1/decisions/{TASK}", params={"id": "m-1"}).status_code == 403

@@ -178,7 +178,7 @@ def test_an_open_page_learns_once_what_can_be_done_with_a_canary_that_stopped_it
     ann, eve = logged_in(plane), logged_in(plane, "viewer")
     ann.post("/policy/apply", data={"document": LOOSE, "base": 0})
     page = ann.post("/trial/canary", data={**FORM, "base": 1, "document": TIGHT}).text
-    [place] = re.findall(r'hx-get="(/trial/canary)" hx-include="#known-stop"', page)
+    [place] = re.findall(r'hx-get="(/trial/canary)" hx-include="#force-place"', page)
     assert 'id="known-stop"' not in page
     tell(topics_in_memory, stopped=True)
     news = ann.get(place, headers={"HX-Request": "true"}).text

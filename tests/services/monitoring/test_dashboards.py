@@ -21,6 +21,9 @@ BOARDS = {path.stem: board(path) for path in board_files()}
 OF_PROMETHEUS = {"up", "ALERTS"}
 NAME = re.compile(r"\b(?:\w+:\w+:\w+|(?:ounce|process)_\w+|up|ALERTS)\b")
 
+HIDDEN = 2
+"""What Grafana calls a variable that shows neither name nor values."""
+
 
 def exposed() -> set[str]:
     """Names that the metrics of workers, gateways and fronts have in Prometheus."""
@@ -96,6 +99,17 @@ def test_every_panel_explains_itself(uid: str) -> None:
         assert defaults["unit"], title
         assert defaults["thresholds"]["steps"][0]["value"] is None, title
         assert panel["targets"], title
+
+
+@pytest.mark.parametrize("uid", BOARDS)
+def test_a_board_shows_the_variables_that_change_it_and_no_others(uid: str) -> None:
+    document = BOARDS[uid]
+    asked = " ".join(t["expr"] for panel in document["panels"] for t in panel["targets"])
+    variables = document["templating"]["list"]
+    shown = {v["name"] for v in variables if v.get("hide", 0) == 0}
+    assert shown == {v["name"] for v in variables if f"${v['name']}" in asked}
+    hidden = [v["hide"] for v in variables if v["name"] not in shown]
+    assert hidden == [HIDDEN] * len(hidden)
 
 
 def test_no_question_is_asked_twice_on_a_board() -> None:

@@ -45,14 +45,6 @@ class RateLimit:
             while len(self._buckets) > _MOST_CALLERS:
                 self._buckets.popitem(last=False)
 
-    def check(self, caller: str) -> None:
-        """Raise TooManyError where no call is left; count none."""
-        with self._lock:
-            left = self._left(caller, self._clock_s())
-        if left < 1:
-            wait_s = (1 - left) / self._per_s
-            raise TooManyError(f"too many calls: wait {wait_s:.0f} s", wait_s)
-
     def _left(self, caller: str, now_s: float) -> float:
         left, at_s = self._buckets.get(caller, (float(self._burst), now_s))
         return min(self._burst, left + (now_s - at_s) * self._per_s)

@@ -49,6 +49,7 @@ def make_app(plane: Plane) -> FastAPI:
         docs_url=None,  # these pages load scripts from elsewhere
         redoc_url=None,
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect would lead to whatever host the call names
         responses=problems.RESPONSES,
     )
     app.state.plane = plane

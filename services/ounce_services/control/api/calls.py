@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response, Security
@@ -77,3 +78,11 @@ def set_etag(response: Response, number: int) -> None:
 def set_status(response: Response, state: State) -> None:
     """202 for what waits for Kafka."""
     response.status_code = 202 if state is State.WAITING else 201
+
+
+def to_ms(time: datetime | None) -> int | None:
+    """In ms since 1970, no less than 0: Kafka takes negative times for marks. A time without an
+    offset is UTC."""
+    if time is None:
+        return None
+    return max(int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e3), 0)

@@ -1,12 +1,13 @@
 """One decision over HTTP, and the live stream."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from ounce_schemas.topics import TASK_NAME_PATTERN
 from pydantic import BaseModel
 
-from ounce_services.control.api.calls import Parts, Viewer
+from ounce_services.control.api.calls import Parts, Viewer, to_ms
 
 router = APIRouter(prefix="/v1", tags=["decisions"])
 _ALL_TENANTS = "the answers of all devices"
@@ -61,10 +62,13 @@ def explain_decision(
     caller: Viewer,
     task: Annotated[str, Path(pattern=TASK_NAME_PATTERN)],
     id: Annotated[str, Query(min_length=1, max_length=500)],
+    before: Annotated[
+        datetime | None, Query(description="Only answers before this time; without an offset: UTC")
+    ] = None,
 ) -> DecisionDetail:
     """The newest answer to the message of an id, and why its plan was taken."""
     caller.need_all_tenants(_ALL_TENANTS)
-    found = plane.find_decision(task, id)
+    found = plane.find_decision(task, id, to_ms(before))
     decision = found.decision
     parts = [part.partition(": ") for part in decision.rejected.split("; ") if part]
     own = {

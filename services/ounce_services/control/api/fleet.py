@@ -49,6 +49,6 @@ def show_fleet(plane: Parts, caller: Viewer) -> Fleet:
                 is_current=current is None or w.version == current,
                 is_silent=w.is_silent(version, now_ms),
             )
-            for w in read_fleet(plane.policy_topic)
+            for w in read_fleet(plane.policy_topic, caller)
         ],
     )

@@ -15,7 +15,7 @@ from ounce_services.control.access.principal import Principal
 from ounce_services.control.api.calls import Base, Editor, Parts, Viewer, set_etag, set_status
 from ounce_services.control.policy_book import Applied
 from ounce_services.control.store.outbox import State
-from ounce_services.control.tenancy import visible_document
+from ounce_services.control.tenancy import visible_document, with_visible_note
 from ounce_services.control.tenant_edit import apply_edited
 from ounce_services.policies.diffing import unified_diff
 from ounce_services.policies.foresight_rows import figure_rows, plan_rows, summary
@@ -157,9 +157,9 @@ def list_versions(plane: Parts, caller: Viewer, response: Response) -> Versions:
     history = plane.policies.history()
     number = history.current.number if history.current is not None else 0
     set_etag(response, number)
-    lines = [_line(v, State.IN_FORCE) for v in history.versions.values()]
+    lines = [_line(v, State.IN_FORCE, caller) for v in history.versions.values()]
     lines += [
-        _line(v, State.WAITING)
+        _line(v, State.WAITING, caller)
         for v in plane.policies.waiting()
         if v.number not in history.versions
     ]
@@ -171,7 +171,7 @@ def show_current(plane: Parts, caller: Viewer, response: Response) -> Version:
     """The version in force, as its author wrote it; to one tenant, without the others' rules."""
     version = plane.policies.version()
     set_etag(response, version.number)
-    return _version(version, State.IN_FORCE, visible_document(version.document, caller))
+    return _version(version, State.IN_FORCE, caller)
 
 
 @router.get("/{number}", summary="Show a version")
@@ -179,7 +179,7 @@ def show_version(plane: Parts, caller: Viewer, number: Number, response: Respons
     """One version."""
     version = plane.policies.version(number)
     set_etag(response, version.number)
-    return _version(version, State.IN_FORCE, visible_document(version.document, caller))
+    return _version(version, State.IN_FORCE, caller)
 
 
 @router.post("", status_code=201, summary="Apply a policy")
@@ -277,23 +277,23 @@ def replay(
 def _applied(applied: Applied, response: Response, caller: Principal) -> Version:
     set_status(response, applied.state)
     set_etag(response, applied.version.number)
-    document = visible_document(applied.version.document, caller)
-    return _version(applied.version, applied.state, document)
+    return _version(applied.version, applied.state, caller)
 
 
-def _line(version: PolicyVersion, state: State) -> VersionLine:
+def _line(version: PolicyVersion, state: State, caller: Principal) -> VersionLine:
     return VersionLine(
         number=version.number,
         author=version.author,
         at=version.at,
-        note=version.note,
+        note=with_visible_note(version, caller).note,
         restores=version.restores,
         state=state,
     )
 
 
-def _version(version: PolicyVersion, state: State, document: str) -> Version:
-    return Version(**_line(version, state).model_dump(), document=document)
+def _version(version: PolicyVersion, state: State, caller: Principal) -> Version:
+    document = visible_document(version.document, caller)
+    return Version(**_line(version, state, caller).model_dump(), document=document)
 
 
 def _finding(finding: Finding) -> FindingLine:

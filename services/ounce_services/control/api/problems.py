@@ -50,6 +50,11 @@ _OF_THE_SERVER = {
     404: "there is no such call: /v1/openapi.json lists all",
     405: "there is no such call with this method: /v1/openapi.json lists all",
 }
+_OF_PAGES = {
+    400: "the form can't be read",
+    404: "there is no page at this address",
+    405: "this page can't be asked for like that: open it from the menu",
+}
 
 
 class Problem(BaseModel):
@@ -100,18 +105,17 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def _not_understood(request: Request, error: RequestValidationError) -> Response:
         lines = tuple(map(_line, error.errors()))
-        if "body" in {e["loc"][0] for e in error.errors()} and not _is_json(request):
-            lines = ("header: send Content-Type: application/json", *lines)
         if not _is_call(request):
             return error_page(request, RefusedError("; ".join(lines)), 422, "Not understood")
+        if "body" in {e["loc"][0] for e in error.errors()} and not _is_json(request):
+            lines = ("header: send Content-Type: application/json", *lines)
         return problem(422, "Not understood", "the call is not as documented", lines)
 
     @app.exception_handler(HTTPException)
     def _of_the_server(request: Request, error: HTTPException) -> Response:
         if not _is_call(request):
-            return error_page(
-                request, NotFoundError(str(error.detail)), error.status_code, "Not done"
-            )
+            text = _OF_PAGES.get(error.status_code, str(error.detail))
+            return error_page(request, NotFoundError(text), error.status_code, "Not done")
         text = _OF_THE_SERVER.get(error.status_code, str(error.detail))
         response = problem(error.status_code, "Not done", text)
         response.headers.update(error.headers or {})

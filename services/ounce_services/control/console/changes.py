@@ -5,18 +5,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from ounce_schemas.bounded_yaml import MOST_BYTES
-from ounce_schemas.errors import BrokerError
+from ounce_schemas.errors import BrokerError, Reason
 from ounce_schemas.policy_history import Change
 from ounce_schemas.topics import TASK_NAME_PATTERN
+from pydantic import BeforeValidator
 
 from ounce_services.control.access.keys import SESSION_S
+from ounce_services.control.access.principal import Principal
 from ounce_services.control.api.calls import COOKIE, Editor, Parts, Viewer
 from ounce_services.control.api.dead_letters import Selected, replay_selected
-from ounce_services.control.console.pages import is_fragment, page
-from ounce_services.control.console.views import TaskQuery, known_tasks
+from ounce_services.control.console.pages import is_fragment, page, page_of
+from ounce_services.control.console.views import TaskQuery, known_tasks, usual_task
+from ounce_services.control.dead_letter_desk import Listed
 from ounce_services.control.errors import UnauthorizedError
 from ounce_services.control.plane import Plane
-from ounce_services.control.tenancy import visible_document
+from ounce_services.control.tenancy import visible_document, with_visible_note
 from ounce_services.control.tenant_edit import apply_edited
 from ounce_services.dead_letters.letter import Position
 from ounce_services.policies.diffing import unified_diff
@@ -26,24 +29,32 @@ router = APIRouter(include_in_schema=False)
 DocumentField = Annotated[str, Form(max_length=MOST_BYTES)]
 NoteField = Annotated[str, Form(max_length=2000, pattern=r"^[^\x00]*$")]
 BaseField = Annotated[int, Form(ge=0, le=10**9)]
+_may_be_empty = BeforeValidator(lambda text: text or None)
+ReasonQuery = Annotated[Reason | None, _may_be_empty, Query()]
+ReasonField = Annotated[Reason | None, _may_be_empty, Form()]
 TaskField = Annotated[str, Form(pattern=TASK_NAME_PATTERN)]
 
 
 @router.get("/login")
-def show_login(request: Request) -> Response:
-    """Ask for a key."""
-    return page(request, "login", None, trouble="")
+def show_login(request: Request, to: Annotated[str, Query(max_length=4000)] = "") -> Response:
+    """Ask for a key, then lead to the page that was asked for."""
+    return page(request, "login", None, trouble="", to=page_of(to))
 
 
 @router.post("/login")
-def log_in(request: Request, plane: Parts, key: Annotated[str, Form(max_length=200)]) -> Response:
+def log_in(
+    request: Request,
+    plane: Parts,
+    key: Annotated[str, Form(max_length=200)],
+    to: Annotated[str, Form(max_length=4000)] = "",
+) -> Response:
     """Log in with a key."""
     address = request.client.host if request.client is not None else "?"
     try:
         token, _ = plane.gate.log_in(key.strip(), address)
     except UnauthorizedError as e:
-        return page(request, "login", None, 401, trouble=str(e))
-    response = RedirectResponse("/", 303)
+        return page(request, "login", None, 401, trouble=str(e), to=page_of(to))
+    response = RedirectResponse(page_of(to), 303)
     response.set_cookie(
         COOKIE, token, SESSION_S, httponly=True, samesite="strict",
         secure=request.url.scheme == "https",
@@ -63,14 +74,23 @@ def log_out(request: Request, plane: Parts) -> Response:
 
 
 @router.get("/policy")
-def show_policy(request: Request, plane: Parts, caller: Viewer) -> Response:
-    """The editor and all versions."""
+def show_policy(
+    request: Request,
+    plane: Parts,
+    caller: Viewer,
+    version: Annotated[int | None, Query(ge=1, le=10**9)] = None,
+) -> Response:
+    """The editor and all versions; in the editor the one in force, or another."""
     history = plane.policies.history()
     current = history.current
-    document = "" if current is None else visible_document(current.document, caller)
+    opened = current if version is None else plane.policies.version(version)
+    document = "" if opened is None else visible_document(opened.document, caller)
+    shown = None if current is None else with_visible_note(current, caller)
+    versions = [with_visible_note(v, caller) for v in history.versions.values()]
     return page(
-        request, "policy", caller, document=document, current=current, result=None,
-        versions=[*history.versions.values()][::-1], waiting=plane.policies.waiting(),
+        request, "policy", caller, document=document, current=shown, result=None,
+        opened=None if opened == current else opened,
+        versions=versions[::-1], waiting=plane.policies.waiting(),
         may_change=caller.tenant is None,
     )  # fmt: skip
 
@@ -140,39 +160,53 @@ def show_letters(
     plane: Parts,
     caller: Viewer,
     task: TaskQuery = None,
+    reason: ReasonQuery = None,
     at: Annotated[str, Query(pattern=r"^([0-9]{1,9}:[0-9]{1,18})?$")] = "",
 ) -> Response:
-    """Dead letters of a task; perhaps all of one."""
-    tasks = known_tasks(plane)
-    task = task or next(iter(tasks), None)
+    """Dead letters of a task, perhaps of one reason; perhaps all of one."""
+    task = task or usual_task(plane)
     listed, lines, trouble = None, [], ""
     if task is not None:
         try:
-            listed = plane.dead_letters.look_up(task, caller)
+            listed = plane.dead_letters.look_up(task, caller, _reasons(reason))
             lines = plane.dead_letters.show(task, Position.parse(at), caller) if at else []
         except BrokerError as e:
             trouble = str(e)
-    return page(
-        request, "letters", caller, tasks=tasks, task=task, listed=listed, lines=lines,
-        trouble=trouble, at=at, outcome=None,
+    return _letters(
+        request, plane, caller, task=task, reason=reason, listed=listed, lines=lines,
+        trouble=trouble, at=at,
     )  # fmt: skip
 
 
 @router.post("/dead-letters")
-def replay_letters(
+def replay_letters(  # noqa: PLR0913
     request: Request,
     plane: Parts,
     caller: Editor,
     task: TaskField,
     position: Annotated[list[str] | None, Form()] = None,
+    reason: ReasonField = None,
+    everything: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Send those that are ticked back."""
-    selected = Selected.model_validate({"positions": position or ()})
-    done = replay_selected(plane, caller, task, selected)
-    return page(
-        request, "letters", caller, tasks=known_tasks(plane), task=task, lines=[], trouble="",
-        listed=plane.dead_letters.look_up(task, caller), at="", outcome=done,
+    """Send back those that are ticked, or all of a reason."""
+    chosen = {"reasons": [reason]} if everything and reason else {"positions": position or ()}
+    done = replay_selected(plane, caller, task, Selected.model_validate(chosen))
+    listed = plane.dead_letters.look_up(task, caller, _reasons(reason))
+    return _letters(
+        request, plane, caller, task=task, reason=reason, listed=listed, outcome=done
     )  # fmt: skip
+
+
+def _reasons(reason: Reason | None) -> frozenset[Reason]:
+    return frozenset() if reason is None else frozenset((reason,))
+
+
+def _letters(request: Request, plane: Plane, caller: Principal, **values: Any) -> Response:
+    listed: Listed | None = values["listed"]
+    counts = [] if listed is None else listed.counts.values()
+    known = {"lines": [], "trouble": "", "at": "", "outcome": None, "tasks": known_tasks(plane)}
+    n_waiting = sum(count.total - count.replayed for count in counts)
+    return page(request, "letters", caller, **{**known, "n_waiting": n_waiting, **values})
 
 
 def _part(request: Request, plane: Plane, caller: Viewer, result: str, **values: Any) -> Response:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request, Response
 from fastapi.responses import RedirectResponse
@@ -16,17 +17,17 @@ from ounce_services.policies.listing import note_of
 
 _HERE = Path(__file__).parent
 NAVIGATION = (
-    ("/", "Fleet", Role.VIEWER),
-    ("/ladders", "Ladders", Role.VIEWER),
-    ("/models", "Models", Role.VIEWER),
-    ("/policy", "Policy", Role.VIEWER),
-    ("/trial", "Trial", Role.VIEWER),
-    ("/decision", "Decision", Role.VIEWER),
-    ("/dead-letters", "Dead letters", Role.VIEWER),
-    ("/keys", "Keys", Role.ADMIN),
-    ("/audit", "Audit log", Role.ADMIN),
+    ("/", "Fleet", Role.VIEWER, False),
+    ("/ladders", "Ladders", Role.VIEWER, False),
+    ("/models", "Models", Role.VIEWER, False),
+    ("/policy", "Policy", Role.VIEWER, False),
+    ("/trial", "Trial", Role.VIEWER, True),
+    ("/decision", "Decision", Role.VIEWER, True),
+    ("/dead-letters", "Dead letters", Role.VIEWER, False),
+    ("/keys", "Keys", Role.ADMIN, False),
+    ("/audit", "Audit log", Role.ADMIN, False),
 )
-"""Path, name, and the role that a page needs."""
+"""Path, name, the role that a page needs, and whether it is of all tenants."""
 
 
 def _environment() -> Environment:
@@ -38,6 +39,7 @@ def _environment() -> Environment:
     environment.filters["share"] = lambda value: f"{value:.1%}"
     environment.filters["time"] = lambda at_ms: f"{_utc(at_ms):%Y-%m-%d %H:%M:%S}"
     environment.filters["ms"] = _duration
+    environment.filters["rate"] = lambda per_s: f"{per_s:,.0f}" if per_s >= 10 else f"{per_s:.2g}"
     environment.filters["note"] = note_of
     return environment
 
@@ -61,6 +63,12 @@ def static_files() -> StaticFiles:
     return StaticFiles(directory=_HERE / "static")
 
 
+def page_of(target: str) -> str:
+    """An address that names one of the pages, and nothing elsewhere; else the first page."""
+    path = target.partition("?")[0]
+    return target if path in {each[0] for each in NAVIGATION} else "/"
+
+
 def is_fragment(request: Request) -> bool:
     """Whether a part of a page is asked for."""
     return request.headers.get("hx-request") == "true"
@@ -77,7 +85,11 @@ def page(
     role = None if caller is None else caller.role
     known = {
         "navigation": [
-            each[:2] for each in NAVIGATION if role is not None and role.covers(each[2])
+            (path, text)
+            for path, text, needed, is_of_all in NAVIGATION
+            if caller is not None
+            and caller.role.covers(needed)
+            and not (is_of_all and caller.tenant is not None)
         ],
         "here": request.url.path,
         "caller": caller,
@@ -92,7 +104,9 @@ def error_page(request: Request, error: Exception, status: int, title: str) -> R
     if isinstance(error, UnauthorizedError) and request.url.path != "/login":
         if is_fragment(request):
             return Response(status_code=401, headers={"HX-Redirect": "/login"})
-        return RedirectResponse("/login", 303)
+        asked = f"{request.url.path}?{request.url.query}".removesuffix("?")
+        wanted = request.method == "GET" and page_of(asked) != "/"
+        return RedirectResponse(f"/login?to={quote(asked)}" if wanted else "/login", 303)
     findings = getattr(error, "findings", ())
     values: dict[str, Any] = {"title": title, "text": str(error), "findings": findings}
     if is_fragment(request):  # htmx shows what has status 200

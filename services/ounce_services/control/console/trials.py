@@ -10,6 +10,7 @@ from ounce_schemas.errors import BrokerError
 from ounce_schemas.policy_history import PolicyVersion
 from ounce_schemas.topics import TASK_NAME_PATTERN
 
+from ounce_services.control.access.principal import Principal
 from ounce_services.control.api.calls import Editor, Parts, Viewer
 from ounce_services.control.api.trials import DEFAULTS, TASK_MODEL, changed, need_known
 from ounce_services.control.console.changes import (
@@ -40,13 +41,13 @@ TasksField = Annotated[
 @router.get("")
 def show(request: Request, plane: Parts, caller: Viewer) -> Response:
     """What is on trial, what workers saw of it, and forms that start another."""
-    caller.need_all_tenants("a trial")
-    current = plane.policies.history().current
-    return page(
-        request, "trial", caller, current=current, waiting=plane.policies.waiting(),
-        tasks=known_tasks(plane), defaults=DEFAULTS, compared=_compared(plane, current),
-        is_news=False, **_seen(plane, current),
-    )  # fmt: skip
+    return _page(request, plane, caller, None)
+
+
+@router.post("/draft")
+def draft(request: Request, plane: Parts, caller: Editor, document: DocumentField) -> Response:
+    """The same, with what is edited in the forms. Nothing starts yet."""
+    return _page(request, plane, caller, unix(document))
 
 
 @router.get("/canary")
@@ -61,7 +62,7 @@ def show_canary(
     is_news = seen["stop"] is not None and not known_stop
     return page(
         request, "canary", caller, current=current, tasks=known_tasks(plane) if is_news else (),
-        defaults=DEFAULTS, is_news=is_news, **seen,
+        defaults=DEFAULTS, is_news=is_news, draft=_document(current), **seen,
     )  # fmt: skip
 
 
@@ -135,6 +136,21 @@ def stop(plane: Parts, caller: Editor, base: BaseField, note: NoteField = "") ->
     """End what is on trial."""
     changed(plane, caller, "stop", plane.trials.stop, Reason(caller.name, note, base))
     return _done()
+
+
+def _page(request: Request, plane: Plane, caller: Principal, edited: str | None) -> Response:
+    caller.need_all_tenants("a trial")
+    current = plane.policies.history().current
+    return page(
+        request, "trial", caller, current=current, waiting=plane.policies.waiting(),
+        tasks=known_tasks(plane), defaults=DEFAULTS, compared=_compared(plane, current),
+        is_news=False, draft=_document(current) if edited is None else edited,
+        **_seen(plane, current),
+    )  # fmt: skip
+
+
+def _document(version: PolicyVersion | None) -> str:
+    return "" if version is None else version.document
 
 
 def _seen(plane: Plane, version: PolicyVersion | None) -> dict[str, Any]:

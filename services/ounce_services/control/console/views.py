@@ -1,6 +1,7 @@
 """The console's pages that show: fleet, live stream, ladders, one decision."""
 
 import time
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -10,18 +11,24 @@ from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy import Policy
 from ounce_schemas.routing import Choice
 from ounce_schemas.topics import TASK_NAME_PATTERN
+from pydantic import BeforeValidator
 
-from ounce_services.control.api.calls import Parts, Viewer
+from ounce_services.control.api.calls import Parts, Viewer, to_ms
 from ounce_services.control.console.frontier import plot
 from ounce_services.control.console.pages import page
 from ounce_services.control.errors import NotFoundError
 from ounce_services.control.fleet import read_fleet
 from ounce_services.control.plane import Plane
+from ounce_services.control.stream import WINDOW_S, TaskStream
 from ounce_services.policies.listing import since
 
 router = APIRouter(include_in_schema=False)
 TaskQuery = Annotated[str | None, Query(pattern=TASK_NAME_PATTERN)]
+TimeQuery = Annotated[datetime | None, BeforeValidator(lambda text: text or None), Query()]
+"""Of a field that may be left empty."""
 _N_SHOWN = 12
+_MOST_WHOLE = 4
+"""Tasks whose stream is shown whole; of more, a page would be too long to read."""
 WHY = {
     Choice.LIGHTEST_FEASIBLE: "the lightest plan that keeps both targets",
     Choice.LIGHTEST_TOGETHER: "one call for several messages costs less than a lighter one beside",
@@ -35,26 +42,31 @@ WHY = {
 
 
 @router.get("/")
-def show_fleet(request: Request, plane: Parts, caller: Viewer) -> Response:
-    """Workers, and the live stream."""
+def show_fleet(request: Request, plane: Parts, caller: Viewer, task: TaskQuery = None) -> Response:
+    """Workers, and the live stream; of many tasks, all of one."""
     trouble = ""
     try:
-        workers = read_fleet(plane.policy_topic)
+        workers = read_fleet(plane.policy_topic, caller)
     except BrokerError as e:
         workers, trouble = [], str(e)
     version, now_ms = plane.policies.history().current, time.time() * 1e3
     silent = [w for w in workers if w.is_silent(version, now_ms)]
+    current = None if version is None else version.name
+    told = sorted(
+        (w for w in workers if w not in silent),
+        key=lambda w: not (w.trouble or w.version != current),
+    )
     return page(
-        request, "fleet", caller, workers=[w for w in workers if w not in silent], silent=silent,
-        since=partial(since, now_ms=now_ms), trouble=trouble, current=current_name(plane),
-        **_streams(plane, caller.tenant is None),
+        request, "fleet", caller, workers=told, silent=silent, task=task,
+        since=partial(since, now_ms=now_ms), trouble=trouble, current=current,
+        **_streams(plane, caller.tenant is None, task),
     )  # fmt: skip
 
 
 @router.get("/live")
-def show_live(request: Request, plane: Parts, caller: Viewer) -> Response:
+def show_live(request: Request, plane: Parts, caller: Viewer, task: TaskQuery = None) -> Response:
     """The live stream alone."""
-    return page(request, "live", caller, **_streams(plane, caller.tenant is None))
+    return page(request, "live", caller, **_streams(plane, caller.tenant is None, task))
 
 
 @router.get("/ladders")
@@ -78,18 +90,20 @@ def show_decision(
     caller: Viewer,
     task: TaskQuery = None,
     id: Annotated[str, Query(max_length=500)] = "",
+    before: TimeQuery = None,
 ) -> Response:
     """One decision, found by the id of its message."""
     found, trouble = None, ""
     if task and id:
         caller.need_all_tenants("the answers of all devices")
         try:
-            found = plane.find_decision(task, id.strip())
+            found = plane.find_decision(task, id.strip(), to_ms(before))
         except (NotFoundError, BrokerError) as e:
             trouble = str(e)
     rejected = [part for part in found.decision.rejected.split("; ") if part] if found else []
     return page(
-        request, "decision", caller, found=found, trouble=trouble, task=task, id=id,
+        request, "decision", caller, found=found, trouble=trouble, id=id, before=before,
+        task=task or usual_task(plane),
         tasks=known_tasks(plane), why=WHY[found.decision.reason] if found else "",
         rejected=[part.partition(": ")[::2] for part in rejected],
     )  # fmt: skip
@@ -106,6 +120,11 @@ def known_tasks(plane: Plane) -> list[str]:
     return sorted({*plane.stream.tasks(), *plane.policies.tasks()})
 
 
+def usual_task(plane: Plane) -> str | None:
+    """The task that a page begins with: one that Kafka has, before one that has a ladder alone."""
+    return next(iter([*plane.stream.tasks(), *known_tasks(plane)]), None)
+
+
 def _policy(plane: Plane) -> Policy:
     current = plane.policies.history().current
     try:
@@ -114,6 +133,22 @@ def _policy(plane: Plane) -> Policy:
         return Policy()
 
 
-def _streams(plane: Plane, may_see: bool) -> dict[str, Any]:
-    streams = {task: plane.stream.of(task) for task in plane.stream.tasks()} if may_see else {}
-    return {"streams": streams, "may_see": may_see, "n_shown": _N_SHOWN}
+def _streams(plane: Plane, may_see: bool, task: str | None) -> dict[str, Any]:
+    """Few tasks are shown whole; many are listed, the worst first, and one is shown whole."""
+    streams = {name: plane.stream.of(name) for name in plane.stream.tasks()} if may_see else {}
+    is_listed = len(streams) > _MOST_WHOLE
+    if is_listed:
+        streams = dict(sorted(streams.items(), key=lambda named: _rank(named[1])))
+    return {
+        "streams": streams,
+        "is_listed": is_listed,
+        "shown": {n: s for n, s in streams.items() if n == task} if is_listed else streams,
+        "may_see": may_see,
+        "n_shown": _N_SHOWN,
+        "window_s": WINDOW_S,
+    }
+
+
+def _rank(stream: TaskStream) -> tuple[bool, float, float]:
+    """Those first that miss most; those without answers last."""
+    return not stream.answers, stream.in_time, stream.floor_kept
