@@ -1,53 +1,55 @@
-"""Trying a model in a process of its own before it is loaded where requests are answered: one that
-crashes or never returns is refused, and ends no worker."""
+"""Trying models in a process of their own before they are loaded where requests are answered: one
+that crashes or never returns is refused, and ends no worker."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from ounce_schemas.card import ModelCard
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.task import TaskSpec
 
+from ounce_edge.models.catalogue import Trial
 from ounce_edge.models.checks import check_model, sample_inputs
 from ounce_edge.models.runtimes.base import CrashedError, Runtime
 from ounce_edge.models.runtimes.isolation import Isolation
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 
 _ITEMS = 256
-"""Made inputs that it has to answer at once."""
+"""Made inputs that a model has to answer at once."""
 
 
-class FirstTrial:
-    """Tries models; for one thread.
+@contextmanager
+def first_trial(threads: int) -> Iterator[Trial]:
+    """Tries models one after the other. The process starts with the first of them.
 
     Args:
-        make: makes the runtime in the process; what `spawn` can send there.
+        threads: of the runtime.
     """
+    make = partial(OnnxCpuRuntime, threads)
+    isolation = Isolation(make)
+    isolation.begin()
+    try:
+        yield partial(_try, isolation, make)
+    finally:
+        isolation.end()
 
-    def __init__(self, make: Callable[[], Runtime]) -> None:
-        self._make = make
-        self._isolation = Isolation(make)
 
-    def __call__(self, path: Path, content: bytes, task: TaskSpec, card: ModelCard) -> None:
-        """Try one.
-
-        Args:
-            path: of its file.
-            content: of the file.
-            task: that it is to serve.
-            card: of the model.
-
-        Raises:
-            ArtifactError: it can't be loaded, fails, or takes its process down.
-        """
-        self._isolation.begin()
-        try:
-            self._isolation.call(_run, self._make, path, content, task, card)
-        except CrashedError as e:
-            raise ArtifactError(f"{path}: {e}") from e
-        except RuntimeError as e:
-            raise ArtifactError(f"{path}: does not run: {' '.join(str(e).split())}") from e
-        finally:
-            self._isolation.end()
+def _try(
+    isolation: Isolation,
+    make: Callable[[], Runtime],
+    path: Path,
+    content: bytes,
+    task: TaskSpec,
+    card: ModelCard,
+) -> None:
+    try:
+        isolation.call(_run, make, path, content, task, card)
+    except CrashedError as e:
+        raise ArtifactError(f"{path}: {e}") from e
+    except RuntimeError as e:
+        raise ArtifactError(f"{path}: does not run: {' '.join(str(e).split())}") from e
 
 
 def _run(

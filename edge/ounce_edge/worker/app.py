@@ -24,6 +24,7 @@ from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.broker.refused_labels import RefusedLabels
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu, load_everywhere
 from ounce_edge.models.energy import make_meters
+from ounce_edge.models.first_trial import first_trial
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.models.runtimes.isolation import Isolation
 from ounce_edge.pipeline.edition import Edition
@@ -57,7 +58,6 @@ from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_edge.worker.startup import (
     load_pipelines,
     make_delivery,
-    make_first_trial,
     make_isolation,
     make_lanes,
     make_runtime,
@@ -217,8 +217,8 @@ class _Worker:
         self, sources: ModelSources, runtime: Runtime, building: EngineBuilding | None
     ) -> None:
         """Begin to put in service what models come later, and to build engines of all."""
-        watts, first_trial = make_meters(runtime).watts, make_first_trial(self._settings)
-        reload = Reload(self._serving, runtime, self._events, watts, first_trial)
+        trial, watts = partial(first_trial, self._settings.threads), make_meters(runtime).watts
+        reload = Reload(self._serving, runtime, self._events, watts, trial)
         sources.start(self._serving, reload, self._events, building)
 
     def follow_policies(self) -> TopicFollower:

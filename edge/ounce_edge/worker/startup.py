@@ -34,7 +34,6 @@ from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.evidence.decision_log import DecisionLog
 from ounce_edge.evidence.decision_stream import DecisionStream
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu
-from ounce_edge.models.first_trial import FirstTrial
 from ounce_edge.models.managed_runtime import ManagedRuntime
 from ounce_edge.models.model_memory import ModelMemory
 from ounce_edge.models.processor import processors
@@ -115,11 +114,6 @@ def tune_interpreter(lanes: Lanes) -> None:
 def make_isolation(settings: WorkerSettings, on_crash: Callable[[], None]) -> Isolation:
     """Runs models of the CPU in a process of their own, while that is on."""
     return Isolation(partial(OnnxCpuRuntime, settings.threads), on_crash=on_crash)
-
-
-def make_first_trial(settings: WorkerSettings) -> FirstTrial:
-    """Tries models that come while the worker serves."""
-    return FirstTrial(partial(OnnxCpuRuntime, settings.threads))
 
 
 def make_runtime(settings: WorkerSettings, metrics: Metrics, isolation: Isolation) -> Runtime:

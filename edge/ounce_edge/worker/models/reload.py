@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from ounce_schemas.card import ModelCard
@@ -27,7 +28,7 @@ class Reload:
         runtime: loads models.
         events: tells people.
         watts: power that a model draws while it runs, where it is measured.
-        first_trial: tries new models before they are loaded; None: nobody does.
+        first_trial: makes, for one change, what tries new models before they are loaded.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Reload:
         runtime: Runtime,
         events: Events,
         watts: Callable[[ServedModel], float | None] = lambda model: None,
-        first_trial: Trial | None = None,
+        first_trial: Callable[[], AbstractContextManager[Trial | None]] = nullcontext,
     ) -> None:
         self._serving = serving
         self._runtime = runtime
@@ -74,9 +75,10 @@ class Reload:
     def _take(self, task: str, models: Path, *, is_again: bool) -> bool:
         before = self._serving.edition(task)
         try:
-            ladder = load_everywhere(
-                models, task, self._runtime, serving=before.ladder, first_trial=self._first_trial
-            )
+            with self._first_trial() as trial:
+                ladder = load_everywhere(
+                    models, task, self._runtime, serving=before.ladder, first_trial=trial
+                )
             if is_again and ladder.version == before.ladder.version:
                 return True
             self._tell_refused(before.ladder, ladder)

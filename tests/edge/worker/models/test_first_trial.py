@@ -2,17 +2,21 @@
 
 import json
 import shutil
-from functools import partial
 from pathlib import Path
 
 import pytest
-from ounce_edge.models.catalogue import load_ladder
-from ounce_edge.models.first_trial import FirstTrial
+from ounce_edge.models.catalogue import Ladder, load_ladder
+from ounce_edge.models.first_trial import first_trial
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 
 from tests.support.edge.bad_versions import make_crashing, make_no_number, make_slow
 
-FIRST_TRIAL = FirstTrial(partial(OnnxCpuRuntime, 1))
+
+def reloaded(models: Path, serving: Ladder) -> Ladder:
+    """What serves after the folder has changed."""
+    runtime = OnnxCpuRuntime()
+    with first_trial(1) as trial:
+        return load_ladder(models, "digits", runtime, serving=serving, first_trial=trial)
 
 
 @pytest.fixture
@@ -33,9 +37,7 @@ def test_a_version_that_crashes_is_refused_and_the_one_before_goes_on(models: Pa
     serving = load_ladder(models, "digits", OnnxCpuRuntime())
     good = version_of(models / "digits" / "mlp")
     make_crashing(models / "digits" / "mlp")
-    after = load_ladder(
-        models, "digits", OnnxCpuRuntime(), serving=serving, first_trial=FIRST_TRIAL
-    )
+    after = reloaded(models, serving)
     assert {m.card.model: m.card.version for m in after.models}["mlp"] == good
     [refused] = after.refused
     assert refused.startswith("mlp: ")
@@ -45,17 +47,13 @@ def test_a_version_that_crashes_is_refused_and_the_one_before_goes_on(models: Pa
 def test_one_that_answers_no_number_is_refused_with_its_reason(models: Path) -> None:
     serving = load_ladder(models, "digits", OnnxCpuRuntime())
     make_no_number(models / "digits" / "mlp")
-    after = load_ladder(
-        models, "digits", OnnxCpuRuntime(), serving=serving, first_trial=FIRST_TRIAL
-    )
+    after = reloaded(models, serving)
     assert "not finite" in after.refused[0]
 
 
 def test_one_that_is_only_slow_is_loaded(models: Path) -> None:
     serving = load_ladder(models, "digits", OnnxCpuRuntime())
     make_slow(models / "digits" / "mlp")
-    after = load_ladder(
-        models, "digits", OnnxCpuRuntime(), serving=serving, first_trial=FIRST_TRIAL
-    )
+    after = reloaded(models, serving)
     assert after.refused == []
     assert {m.card.version for m in after.models} >= {version_of(models / "digits" / "mlp")}
