@@ -64,7 +64,7 @@ def test_who_reads_a_control_topic_needs_no_right_on_a_group(
         sasl_password=PASSWORDS["control"],
     )
     kafka = {"bootstrap.servers": broker.scram, **connection.security}
-    with pytest.raises(NotFoundError, match="none of the newest"):
+    with pytest.raises(NotFoundError, match="none of all answers"):
         find_decision(kafka, "digits", "nobody's", 60)
     follows = Follows()
     follower = TopicFollower(broker.scram, POLICIES_TOPIC, follows, security=connection.security)
