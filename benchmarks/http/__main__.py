@@ -19,8 +19,8 @@ from ounce_schemas.topics import predictions_topic
 
 from benchmarks import results
 from benchmarks.http.callers import TASK, by_kafka, over_http
+from benchmarks.process_figures import processor_s
 from benchmarks.results import Cell, Table
-from benchmarks.worker.processor_time import processor_s
 from tests.support.kafka.apache_kafka import ApacheKafka
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.front import FrontProcess
@@ -72,8 +72,6 @@ def main(rounds: int, seconds: float, foreign: int, models: Path, publish: bool)
             others_us = foreign_us(servers, front, bodies[0], foreign)
     speed = speed_table(found, rounds * seconds)
     cost = cost_table(1e6 * used_s / n_calls, others_us)
-    for table in (speed, cost):
-        click.echo(results.text(table))
     results.report("http", {"http-speed": speed, "http-cost": cost}, publish=publish)
 
 
