@@ -22,7 +22,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401, as scikit-learn asks
-from sklearn.feature_selection import RFE, RFECV, SequentialFeatureSelector
+from sklearn.feature_selection import RFE, RFECV, SequentialFeatureSelector, VarianceThreshold
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor, kernels
 from sklearn.impute import IterativeImputer, KNNImputer, MissingIndicator, SimpleImputer
 from sklearn.kernel_ridge import KernelRidge
@@ -115,6 +115,16 @@ LABELLING: dict[str, Callable[[], Any]] = {
         LogisticRegression(),
     ),
     "columns that are left": lambda: RFE(LogisticRegression(max_iter=500), n_features_to_select=2),
+    "columns that are left to a tree": lambda: RFE(
+        DecisionTreeClassifier(max_depth=4, random_state=0), n_features_to_select=2
+    ),
+    "a scaler behind what varies": lambda: make_pipeline(
+        VarianceThreshold(), StandardScaler(), LogisticRegression()
+    ),
+    "a scaler of a whole frame": lambda: make_pipeline(
+        make_union(StandardScaler(), make_column_transformer((MinMaxScaler(), ["wet"]))),
+        LogisticRegression(),
+    ),
     "as many columns as are best": lambda: make_pipeline(
         StandardScaler(), RFECV(LogisticRegression(), cv=3)
     ),
