@@ -52,7 +52,8 @@ def _robust(step: Any) -> Formula:
 def _min_max(step: Any) -> Formula:
     def formula(x: Any) -> Any:
         scaled = x * step.scale_ + step.min_
-        return np.clip(scaled, *map(float, step.feature_range)) if step.clip else scaled
+        least, most = map(float, step.feature_range)
+        return np.clip(scaled, least, most) if step.clip else scaled
 
     return formula
 
