@@ -238,5 +238,7 @@ def test_categories_become_what_the_encoder_makes(what: str) -> None:
     model = make_pipeline(columns, LogisticRegression()).fit(frame, LABEL)
     rows = pd.concat([frame, pd.DataFrame({"site": ["never seen"], "warm": [20.0]})])
     feeds = {"site": rows[["site"]].to_numpy(object), "warm": rows[["warm"]].to_numpy(np.float32)}
-    (found,) = Session(convert_columns(model, ["site", "warm"], {"site"})).run(feeds, N + 1).values()
+    (found,) = (
+        Session(convert_columns(model, ["site", "warm"], {"site"})).run(feeds, N + 1).values()
+    )
     np.testing.assert_allclose(found, model.predict_proba(rows), atol=1e-4)
