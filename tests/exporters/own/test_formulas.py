@@ -92,6 +92,14 @@ LABELLING: dict[str, Callable[[], Any]] = {
     "near neighbours": lambda: make_pipeline(
         StandardScaler(), KNeighborsClassifier(7, weights="distance")
     ),
+    "neighbours of a sparse matrix": lambda: make_pipeline(
+        make_column_transformer(
+            (OneHotEncoder(handle_unknown="ignore"), ["days"]),
+            (StandardScaler(), ["warm", "wet"]),
+            sparse_threshold=1.0,
+        ),
+        KNeighborsClassifier(5),
+    ),
     "a process of two labels and the rest": lambda: make_pipeline(
         StandardScaler(), GaussianProcessClassifier(kernels.Matern(nu=1.5))
     ),
