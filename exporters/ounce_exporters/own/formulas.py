@@ -17,7 +17,7 @@ from sklearn.decomposition import FastICA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401, as scikit-learn asks
-from sklearn.feature_selection import SequentialFeatureSelector
+from sklearn.feature_selection import RFE, RFECV, SequentialFeatureSelector
 from sklearn.impute import IterativeImputer, MissingIndicator
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model._base import LinearModel
@@ -52,7 +52,8 @@ def _robust(step: Any) -> Formula:
 def _min_max(step: Any) -> Formula:
     def formula(x: Any) -> Any:
         scaled = x * step.scale_ + step.min_
-        return np.clip(scaled, *map(float, step.feature_range)) if step.clip else scaled
+        least, most = map(float, step.feature_range)
+        return np.clip(scaled, least, most) if step.clip else scaled
 
     return formula
 
@@ -63,6 +64,10 @@ def _max_abs(step: Any) -> Formula:
         return np.clip(scaled, -1.0, 1.0) if getattr(step, "clip", False) else scaled
 
     return formula
+
+
+def _chosen(step: Any) -> Formula:
+    return lambda x: x[:, step.get_support(indices=True)]
 
 
 def _discriminants(step: Any) -> Formula:
@@ -125,7 +130,7 @@ FORMULAS: dict[type, Callable[[Any], Formula]] = {
     MissingIndicator: lambda step: lambda x: np.isnan(x)[:, step.features_],
     Nystroem: nystroem,
     RobustScaler: _robust,
-    SequentialFeatureSelector: lambda step: lambda x: x[:, step.get_support(indices=True)],
+    SequentialFeatureSelector: _chosen,
     SparseRandomProjection: lambda step: lambda x: x @ step.components_.toarray().T,
     StandardScaler: _standard,
 }
@@ -134,6 +139,8 @@ _OF_MODELS: dict[type, Callable[[Any], Formula]] = {
     KMeans: _distances,
     LinearDiscriminantAnalysis: _discriminants,
     MiniBatchKMeans: _distances,
+    RFE: _chosen,
+    RFECV: _chosen,
 }
 """By the class of what also is a model: skl2onnx takes its labels for what it makes."""
 

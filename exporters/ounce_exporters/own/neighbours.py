@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import onnx
 from ounce_schemas.errors import ExportError
+from scipy.sparse import issparse
 from sklearn.base import is_classifier
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
@@ -23,7 +24,6 @@ def asks_nearest(model: Any) -> bool:
         isinstance(model, KNeighborsClassifier | KNeighborsRegressor)
         and model.effective_metric_ == "euclidean"
         and model.weights in ("uniform", "distance", None)
-        and isinstance(model._fit_X, np.ndarray)
         and (not model.outputs_2d_ if is_classifier(model) else model._y.ndim == 1)
     )
 
@@ -35,7 +35,8 @@ def ask_nearest(model: Any) -> onnx.ModelProto:
         model: fitted, one that `asks_nearest` knows.
     """
     made = Operators()
-    kept = np.asarray(model._fit_X, np.float64)
+    kept = model._fit_X.toarray() if issparse(model._fit_X) else np.asarray(model._fit_X)
+    kept = kept.astype(np.float64)
     told = np.asarray(model._y, np.float64)[:, None]
     if is_classifier(model):
         told = np.eye(len(model.classes_))[model._y]

@@ -20,8 +20,6 @@ _MOST_ODDS = 17.0
 """Logarithm of the odds of a share beyond `_FARTHEST`."""
 _KNOTS = 2400
 """With so many a cubic spline of such a curve errs by less than 1e-9."""
-_NOISE = 1e-15
-"""Share of a number by which doubles that should be equal differ."""
 
 
 def piecewise(
@@ -80,13 +78,21 @@ def to_shares(step: Any, width: int) -> onnx.ModelProto:
 
 
 def _as_requested(quantiles: NDArray[Any]) -> NDArray[np.float64]:
-    """Quantiles where float32 puts what they were learned of: a value that is frequent stays the
-    same. Beside decimals stay those that the division of shares has put there."""
+    """Quantiles where float32 puts what they were learned of.
+
+    Of one value scikit-learn makes several that differ in the last bits. They still do so: the
+    value is the decimal among them, or else the most frequent one.
+    """
     exact = np.asarray(quantiles, np.float64)
     rounded = exact.astype(np.float32)
-    beside = exact - rounded.astype(np.str_).astype(np.float64)
-    close = np.abs(beside) <= _NOISE * np.abs(exact)
-    return np.maximum.accumulate(rounded.astype(np.float64) + np.where(close, beside, 0.0))
+    placed = rounded.astype(np.float64)
+    for value in np.unique(rounded):
+        alike = rounded == value
+        found, counts = np.unique(exact[alike], return_counts=True)
+        decimal = float(str(value))
+        known = decimal if decimal in found else found[counts.argmax()]
+        placed[alike] += exact[alike] - known
+    return np.maximum.accumulate(placed)
 
 
 def from_shares(step: Any) -> onnx.ModelProto:

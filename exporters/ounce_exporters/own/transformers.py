@@ -1,12 +1,12 @@
 """Steps of scikit-learn that skl2onnx has no converter for, or a narrower one, as graphs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto
+from onnx import TensorProto, helper
 from ounce_schemas.errors import ExportError
 from scipy.interpolate import PPoly
 from skl2onnx.common._container import ModelComponentContainer
@@ -149,10 +149,24 @@ def _graph(operator: Operator) -> onnx.ModelProto:
                 "converted: put what it makes into the table as a column"
             )
         raise ExportError(f"a {type(step).__name__} takes numbers: {TEXTS}")
-    if len(operator.inputs) > 1:
-        raise ExportError(f"a {type(step).__name__} reads a frame: put it into a ColumnTransformer")
-    (given,) = operator.inputs
-    return _GRAPHS[type(step)](step, given.type.shape[1])
+    widths = [given.type.shape[1] for given in operator.inputs]
+    width = step.n_features_in_ if None in widths else int(sum(widths))
+    graph = _GRAPHS[type(step)](step, width)
+    return _read_beside(graph, widths) if len(widths) > 1 else graph
+
+
+def _read_beside(graph: onnx.ModelProto, widths: Sequence[int]) -> onnx.ModelProto:
+    """A graph whose one input is put together of several."""
+    joined = graph.graph.input[0].name
+    ports = [
+        helper.make_tensor_value_info(f"columns/{number}", TensorProto.FLOAT, ["batch", width])
+        for number, width in enumerate(widths)
+    ]
+    names = [port.name for port in ports]
+    graph.graph.node.insert(0, helper.make_node("Concat", names, [joined], "joined", axis=1))
+    del graph.graph.input[:]
+    graph.graph.input.extend(ports)
+    return graph
 
 
 def _set_shape(operator: Operator) -> None:

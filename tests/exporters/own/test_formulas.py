@@ -22,7 +22,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401, as scikit-learn asks
-from sklearn.feature_selection import RFE, RFECV, SequentialFeatureSelector
+from sklearn.feature_selection import RFE, RFECV, SequentialFeatureSelector, VarianceThreshold
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor, kernels
 from sklearn.impute import IterativeImputer, KNNImputer, MissingIndicator, SimpleImputer
 from sklearn.kernel_ridge import KernelRidge
@@ -92,6 +92,14 @@ LABELLING: dict[str, Callable[[], Any]] = {
     "near neighbours": lambda: make_pipeline(
         StandardScaler(), KNeighborsClassifier(7, weights="distance")
     ),
+    "neighbours of a sparse matrix": lambda: make_pipeline(
+        make_column_transformer(
+            (OneHotEncoder(handle_unknown="ignore"), ["days"]),
+            (StandardScaler(), ["warm", "wet"]),
+            sparse_threshold=1.0,
+        ),
+        KNeighborsClassifier(5),
+    ),
     "a process of two labels and the rest": lambda: make_pipeline(
         StandardScaler(), GaussianProcessClassifier(kernels.Matern(nu=1.5))
     ),
@@ -115,6 +123,16 @@ LABELLING: dict[str, Callable[[], Any]] = {
         LogisticRegression(),
     ),
     "columns that are left": lambda: RFE(LogisticRegression(max_iter=500), n_features_to_select=2),
+    "columns that are left to a tree": lambda: RFE(
+        DecisionTreeClassifier(max_depth=4, random_state=0), n_features_to_select=2
+    ),
+    "a scaler behind what varies": lambda: make_pipeline(
+        VarianceThreshold(), StandardScaler(), LogisticRegression()
+    ),
+    "a scaler of a whole frame": lambda: make_pipeline(
+        make_union(StandardScaler(), make_column_transformer((MinMaxScaler(), ["wet"]))),
+        LogisticRegression(),
+    ),
     "as many columns as are best": lambda: make_pipeline(
         StandardScaler(), RFECV(LogisticRegression(), cv=3)
     ),
@@ -228,5 +246,7 @@ def test_categories_become_what_the_encoder_makes(what: str) -> None:
     model = make_pipeline(columns, LogisticRegression()).fit(frame, LABEL)
     rows = pd.concat([frame, pd.DataFrame({"site": ["never seen"], "warm": [20.0]})])
     feeds = {"site": rows[["site"]].to_numpy(object), "warm": rows[["warm"]].to_numpy(np.float32)}
-    (found,) = Session(convert_columns(model, list(frame), {"site"})).run(feeds, N + 1).values()
+    (found,) = (
+        Session(convert_columns(model, ["site", "warm"], {"site"})).run(feeds, N + 1).values()
+    )
     np.testing.assert_allclose(found, model.predict_proba(rows), atol=1e-4)

@@ -24,12 +24,36 @@ _HEAD = 1000
 _LEAST_VALUES = 10
 _LEAST_ROWS = 2
 """Of half of the values."""
+_MOSTLY = 0.5
 
 
 def find_neighbours(inputs: Sequence[InputColumn], frame: pd.DataFrame, target: str) -> list[str]:
     """One line for each column by which rows tell of each other in a split by chance."""
-    order = find_order(frame, target) if inputs else None
-    return find_units(inputs) + ([] if order is None else [order])
+    if not inputs:
+        return []
+    found = find_order(frame, target), find_copies(inputs, frame)
+    return find_units(inputs) + [line for line in found if line is not None]
+
+
+def find_copies(inputs: Sequence[InputColumn], frame: pd.DataFrame) -> str | None:
+    """A line where most rows are copies of others; None where values are so few that rows are
+    alike by chance, as those of whole numbers and categories are.
+
+    Args:
+        inputs: of the table.
+        frame: the table, with the target.
+    """
+    numbers = [column.values for column in inputs if column.is_number]
+    measured = any(
+        (values % 1 > 0).any() and len(np.unique(values)) >= _LEAST_VALUES for values in numbers
+    )
+    copied = float(frame.duplicated().mean()) if measured else 0.0
+    if copied < _MOSTLY:
+        return None
+    return (
+        f"{copied:.0%} of the rows are copies of others, in all splits, so models are judged by "
+        "rows that they know: leave the copies out of the table"
+    )
 
 
 def find_units(columns: Sequence[InputColumn]) -> list[str]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from ounce_exporters.tasks.table.columns import choose_columns
-from ounce_exporters.tasks.table.repeats import find_order, find_units
+from ounce_exporters.tasks.table.repeats import find_copies, find_order, find_units
 from ounce_exporters.tasks.table.suspects import (
     _error,
     _least_error,
@@ -144,6 +144,19 @@ def test_a_column_that_tells_whose_a_row_is_is_named() -> None:
 def test_amounts_of_people_and_machines_tell_nothing_of_whose_a_row_is(name: str) -> None:
     inputs = choose_columns(frame(v=NOISE, **{name: np.arange(N) % 40 * 3.0}), "y").inputs
     assert find_units(inputs) == []
+
+
+def test_rows_that_are_copies_are_told() -> None:
+    few = np.arange(N) % 12
+    measured, coded = frame(v=few * 0.3), frame(v=few % 3 * 0.3, w=few % 2)
+    told = [find_copies(choose_columns(table, "y").inputs, table) for table in (measured, coded)]
+    assert told == [
+        "97% of the rows are copies of others, in all splits, so models are judged by rows that "
+        "they know: leave the copies out of the table",
+        None,
+    ]
+    table = frame(v=NOISE)
+    assert find_copies(choose_columns(table, "y").inputs, table) is None
 
 
 def test_measurements_tell_nothing_of_whose_a_row_is() -> None:
