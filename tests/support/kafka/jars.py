@@ -47,12 +47,12 @@ def java() -> Path:
     return Path(found)
 
 
-def kafka_jars() -> Path:
+def kafka_jars(cache: Path | None = None) -> Path:
     """The folder that holds Kafka's jars; see `jars_of`."""
-    return jars_of(f"Kafka {KAFKA_VERSION}", _ARTIFACTS)
+    return jars_of(f"Kafka {KAFKA_VERSION}", _ARTIFACTS, cache)
 
 
-def jars_of(title: str, artifacts: Artifacts) -> Path:
+def jars_of(title: str, artifacts: Artifacts, cache: Path | None = None) -> Path:
     """The folder that holds some jars; the first call resolves them, later ones are offline.
 
     Several processes may call it at once: one resolves, the others wait for it.
@@ -60,11 +60,13 @@ def jars_of(title: str, artifacts: Artifacts) -> Path:
     Args:
         title: name and version of the server.
         artifacts: group, artifact and version of what it is made of.
+        cache: where to keep them; by default `ounce` in the user's cache folder.
 
     Raises:
         KafkaUnavailableError: Maven is absent, or could not resolve them.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ounce"
+    if cache is None:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ounce"
     name = title.lower().replace(" ", "-")
     jars = cache / name
     if jars.is_dir():

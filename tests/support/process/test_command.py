@@ -1,13 +1,20 @@
-"""Commands do in a process of their own what they do in the test's."""
+"""A command in the test's own process ends as in its own, and leaves nothing set."""
 
+import gc
+import logging
 import re
 import shutil
+import signal
 import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
+import click
 import pytest
+from ounce_schemas.command import COMMANDS
 
-from tests.support.process.command import ounce, the_line
+from tests.support.process.command import SIGNALS, ounce, the_line
 from tests.support.process.worker import OUNCE
 
 ZEROS = f"[{', '.join(['0'] * 64)}]"
@@ -33,6 +40,14 @@ TOLD = {
     "tail": r"ounce: no Kafka at 127\.0\.0\.1:1 within 0\.1 s",
     "top": r"no worker at http://127\.0\.0\.1:1",
 }
+
+
+def settings() -> tuple[object, ...]:
+    log = logging.getLogger()
+    return (
+        *(sys.argv, list(log.handlers), log.level, *map(signal.getsignal, SIGNALS)),
+        *(gc.get_threshold(), sys.getswitchinterval()),
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,3 +105,26 @@ def test_the_environment_is_of_this_command_alone() -> None:
     words = ("topics", "digits", "--kafka-timeout-s=0.1")
     assert "no Kafka at 127.0.0.1:1" in ounce(*words, env=kafka).stderr
     assert "Missing option '--kafka'" in ounce(*words).stderr
+
+
+def test_what_a_worker_sets_for_its_process_is_put_back() -> None:
+    before = settings()
+    result = ounce("worker", "--task=digits", "--kafka=127.0.0.1:1", "--metrics-port=0",
+                   "--log-level=ERROR", "--kafka-timeout-s=0.1")  # fmt: skip
+    assert result.code == 1
+    assert settings() == before
+
+
+def test_what_a_command_does_on_signals_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def take_signals() -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+
+    module = ModuleType("takes_signals")
+    vars(module)["command"] = take_signals
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(COMMANDS, "take", (module.__name__, "edge", "Take signals."))
+    before = settings()
+    assert ounce("take").code == 0
+    assert settings() == before
