@@ -46,7 +46,6 @@ class Backlog:
 
     Args:
         kafka: how to reach Kafka.
-        name: of the gateway.
         markers: topics; the first partition of one that is there names the committed batch in this
             store's group.
         store: where the records are.
@@ -186,10 +185,7 @@ class Backlog:
         if self._producer is None:
             self._metadata = self._group.metadata()
             longer = {name: TRANSACTION_SETTINGS[name] + more_ms for name in _OF_SLOW_LINES}
-            settings = {**self._kafka, **longer}
-            self._producer = TransactionalProducer(
-                Publishing(settings), f"ounce-gateway-{self._store.id}", offsets_first=True
-            )
+            self._producer = self._make_producer({**self._kafka, **longer})
             self._more_ms = more_ms
             self._last = self._group.committed()
             self._is_tried = False
@@ -202,6 +198,15 @@ class Backlog:
             self._commit(self._producer, [], self._last)
         self._group.close()
         return self._producer
+
+    def _make_producer(self, settings: ProducerSettings) -> TransactionalProducer:
+        try:
+            return TransactionalProducer(
+                Publishing(settings), f"ounce-gateway-{self._store.id}", offsets_first=True
+            )
+        except BrokerError:
+            self._pace.refused()
+            raise
 
     def _commit(
         self, producer: TransactionalProducer, records: Sequence[KafkaRecord], number: int

@@ -18,7 +18,7 @@ _LEAST_SHARE = 0.1
 _SLOWEST_BYTES_PER_S = 4000.0
 """Of a line: a record gets no more time than it needs on this one."""
 _MOST_MORE_S = 600.0
-"""Brokers permit transactions of 900 s, unless they are told otherwise."""
+"""Brokers permit transactions of 900 s, unless their `transaction.max.timeout.ms` says less."""
 _SLOWER = 1.1
 """The shortest transaction is forgotten by a tenth with each further one."""
 
@@ -90,6 +90,10 @@ class Pace:
         self.most = max(min(n // 2, self.most), 1)
         if n == 1:
             self.more_s = min(n_bytes // _SLOWEST_BYTES_PER_S, _MOST_MORE_S)
+
+    def refused(self) -> None:
+        """Kafka takes no transactions; where they would be too long for it, shorter ones go."""
+        self.more_s //= 2
 
     def start_over(self) -> None:
         """The line was down: nothing is known of it."""

@@ -17,6 +17,7 @@ from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.store import Store
 from ounce_edge.gateway.store_group import StoreGroup
 from ounce_edge.wire.records import Outgoing
+from ounce_schemas.errors import BrokerError
 
 from tests.edge.gateway.fake_kafka import FakeKafka
 from tests.support.edge.backlogs import send_all
@@ -35,10 +36,15 @@ class SlowKafka(FakeKafka):
         """Of the transactions of each producer."""
         self.idle_s = 0.0
         """After so long a connection is closed, and its request sent again."""
+        self.most_s = 900.0
+        """Of a transaction."""
 
     def producer(self, publishing: Publishing, *_: Any, **more: Any) -> FakeKafka:
         of = publishing.settings
-        self.timeouts_s.append(of["transaction.timeout.ms"] / 1e3)
+        timeout_s = of["transaction.timeout.ms"] / 1e3
+        if timeout_s > self.most_s:
+            raise BrokerError("Transaction timeout is larger than the maximum value")
+        self.timeouts_s.append(timeout_s)
         self.idle_s = of["connections.max.idle.ms"] / 1e3
         return super().producer(**more)
 
@@ -100,9 +106,11 @@ def test_all_that_is_stored_goes_in_smaller_transactions(
     assert kafka.taken == values
 
 
+@pytest.mark.parametrize("most_s", [900.0, 60.0])
 def test_a_record_that_takes_longer_than_a_transaction_gets_the_time_that_it_needs(
-    kafka: SlowKafka, store: Store
+    kafka: SlowKafka, store: Store, most_s: float
 ) -> None:
+    kafka.most_s = most_s
     values = [b"before", bytes(300_000), bytes(30_000), b"behind"]
     store.add([KafkaRecord("t", b"d", value, [], 5) for value in values])
     backlog = Backlog(
