@@ -162,6 +162,7 @@ class Calls:
         if call.content_length is not None and call.content_length > most:
             raise self._too_large(f"body of {call.content_length} bytes")
         pieces: list[bytes] = []
+        n_packed = 0
         await _go_on(call)
         try:
             async with asyncio.timeout(self._body_s):
@@ -170,8 +171,9 @@ class Calls:
                     pieces.append(piece)
                     held.n_bytes += len(piece)
                     self._held_bytes += len(piece)
-                    if held.n_bytes > most:
-                        raise self._too_large(f"body of {held.n_bytes} bytes")
+                    n_packed += len(packed)  # it may hold nothing, and never end
+                    if max(held.n_bytes, n_packed) > most:
+                        raise self._too_large(f"body of {max(held.n_bytes, n_packed)} bytes")
                     if self._held_bytes > max(self._most_bytes, held.n_bytes):
                         text = "bodies that wait are too large together (--max-waiting-mb)"
                         raise NotAnsweredError(429, text)

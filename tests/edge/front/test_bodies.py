@@ -38,6 +38,18 @@ def test_a_body_that_swells_is_too_large() -> None:
     serve(test)
 
 
+def test_a_packed_body_that_holds_nothing_is_not_read_for_ever() -> None:
+    async def nothing() -> Any:
+        for _ in range(1000):
+            yield gzip.compress(b"")
+
+    async def test(stand: StandIn, client: Client) -> None:
+        status, _ = await told(client, data=nothing(), headers={"Content-Encoding": "gzip"})
+        assert (status, stand.sent) == (413, [])
+
+    serve(test, max_message_bytes=10_000)
+
+
 def test_a_body_that_is_cut_off_is_not_taken_for_whole() -> None:
     async def test(stand: StandIn, client: Client) -> None:
         whole = gzip.compress(b"1,2\n3,4\n")
