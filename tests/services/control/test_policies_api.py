@@ -172,7 +172,7 @@ def test_a_policy_that_is_too_large_is_refused_with_what_to_do(
 ) -> None:
     answer = apply(as_("editor"), f"min_accuracy: 0.5 # {comment}", 0)
     assert answer.status_code == 422
-    assert re.search(f"{said}: take patterns such as hall-3/", answer.json()["detail"])
+    assert re.search(f"{said}: take patterns in place of lists of names", answer.json()["detail"])
 
 
 def test_while_kafka_is_away_a_change_waits_and_a_second_one_is_refused(
