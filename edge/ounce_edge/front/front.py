@@ -6,7 +6,6 @@ import signal
 import time
 from contextlib import ExitStack, suppress
 from functools import partial
-from socket import socket
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -20,6 +19,7 @@ from ounce_edge.front.listening import (
     BACKLOG,
     HANDSHAKE_S,
     Door,
+    Entrance,
     Tls,
     allow_connections,
     open_socket,
@@ -149,7 +149,7 @@ class Front:
     async def _serve_callers(
         self,
         app: web.Application,
-        listening: socket,
+        listening: Entrance,
         metrics_port: int,
         waiting: Waiting,
         calls: Calls,
@@ -167,7 +167,7 @@ class Front:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         server = await loop.create_server(
-            Door(runner.server, most, _IDLE_S),
+            Door(listening, runner.server, most, _IDLE_S),
             sock=listening,
             ssl=self._tls.context,
             ssl_handshake_timeout=None if self._tls.context is None else HANDSHAKE_S,

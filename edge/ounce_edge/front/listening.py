@@ -5,8 +5,10 @@ import logging
 import resource
 import socket
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from ounce_schemas.errors import OunceError
@@ -24,7 +26,27 @@ _OTHER_FILES = 256
 """Of Kafka's clients, metrics and libraries."""
 
 
-def open_socket(settings: HttpSettings) -> socket.socket:
+class Entrance(socket.socket):
+    """A socket that listens. Whom its door does not admit it closes at once: TLS would keep him
+    until its handshake is over."""
+
+    admits: Callable[[], bool]
+    """Asked for each caller."""
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """As a socket does.
+
+        Raises:
+            ConnectionAbortedError: the caller is not admitted.
+        """
+        connection, address = super().accept()
+        if not self.admits():
+            connection.close()
+            raise ConnectionAbortedError
+        return connection, address
+
+
+def open_socket(settings: HttpSettings) -> Entrance:
     """The socket to listen on.
 
     Raises:
@@ -32,7 +54,8 @@ def open_socket(settings: HttpSettings) -> socket.socket:
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        made = socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
+        return Entrance(fileno=made.detach())
     except OSError as e:
         raise OunceError(
             f"can't listen on {settings.host} port {settings.port}: {e.strerror or e}; "
@@ -117,38 +140,47 @@ class Door:
     """Makes the connections of a server, at most so many.
 
     Args:
+        entrance: where callers come in.
         server: of aiohttp.
         most: connections.
         idle_s: so long a connection may say nothing, or take over the head of a request.
     """
 
-    def __init__(self, server: web.Server, most: int, idle_s: float) -> None:
+    def __init__(self, entrance: Entrance, server: web.Server, most: int, idle_s: float) -> None:
         self._server = server
         self._most = most
         self._idle_s = idle_s
         self._is_full = False
+        self._n_admitted = 0
+        """Callers who have no connection yet."""
         self._begun: dict[asyncio.BaseProtocol, float] = {}
         """Connections that the server does not count yet, and when they came."""
+        entrance.admits = self._admits
 
     def __call__(self) -> asyncio.BaseProtocol:
         """The protocol of one connection."""
-        now_s = asyncio.get_running_loop().time()
-        while self._begun and next(iter(self._begun.values())) < now_s - HANDSHAKE_S:
-            del self._begun[next(iter(self._begun))]  # TLS came to nothing
-        is_full = len(self._server.connections) + len(self._begun) >= self._most
-        if is_full and not self._is_full:
-            logger.warning("%d callers are connected (--max-connections): no more", self._most)
-        self._is_full = is_full
-        if is_full:
-            return _Closed()
+        self._n_admitted -= 1
+        loop = asyncio.get_running_loop()
         connection = _Connection(
             self._server,
-            loop=asyncio.get_running_loop(),
+            loop=loop,
             keepalive_timeout=self._idle_s,
             auto_decompress=False,  # it takes what is cut off for whole
         )
-        connection.begun, self._begun[connection] = self._begun, now_s
+        connection.begun, self._begun[connection] = self._begun, loop.time()
         return connection
+
+    def _admits(self) -> bool:
+        now_s = asyncio.get_running_loop().time()
+        while self._begun and next(iter(self._begun.values())) < now_s - HANDSHAKE_S:
+            del self._begun[next(iter(self._begun))]  # TLS came to nothing
+        n = len(self._server.connections) + len(self._begun) + self._n_admitted
+        is_full = n >= self._most
+        if is_full and not self._is_full:
+            logger.warning("%d callers are connected (--max-connections): no more", self._most)
+        self._is_full = is_full
+        self._n_admitted += not is_full
+        return not is_full
 
 
 class _Connection(web.RequestHandler):
@@ -178,13 +210,6 @@ class _Connection(web.RequestHandler):
         response.headers[HEADER_SERVER] = SERVER_NAME
         response.force_close()
         return response
-
-
-class _Closed(asyncio.Protocol):
-    """Nobody is at home."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
 
 
 def _bytes(path: Path) -> bytes:
