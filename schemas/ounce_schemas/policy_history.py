@@ -72,10 +72,13 @@ class PolicyVersion(Document):
         trials = (self.canary, self.shadow, change.canary, change.shadow)
         return not any(trials) and self.document == change.document
 
+    def made(self) -> str:
+        """Author and time."""
+        return f"by {self.author} at {self.at:%Y-%m-%dT%H:%M:%SZ}"
+
     def summary(self) -> str:
         """Author, time and note."""
-        note = f": {self.note}" if self.note else ""
-        return f"by {self.author} at {self.at:%Y-%m-%dT%H:%M:%SZ}{note}"
+        return f"{self.made()}: {self.note}" if self.note else self.made()
 
 
 def read_version(value: bytes) -> PolicyVersion:

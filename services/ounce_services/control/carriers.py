@@ -46,7 +46,7 @@ class PolicyCarrier:
             return Fate(State.IN_FORCE)
         number = history.current.number if history.current is not None else 0
         if number != version.base:
-            by = f" {history.current.summary()}" if history.current is not None else ""
+            by = f" {history.current.made()}" if history.current is not None else ""
             return Fate(State.REFUSED, f"version {number} is in force{by}, not {version.base}")
         try:
             refuse_second_canary(self.topic, history, version)

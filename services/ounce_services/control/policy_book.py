@@ -164,7 +164,7 @@ class PolicyBook:
         if base != number:
             if current is None:
                 raise StaleError(f'no version is in force, so none is {base}: send If-Match: "0"')
-            raise StaleError(f"version {number} is in force {current.summary()}, not {base}")
+            raise StaleError(f"version {number} is in force {current.made()}, not {base}")
         if current is not None and current.holds(change):
             return Applied(current, State.IN_FORCE)
         try:

@@ -118,7 +118,7 @@ class PolicyTopic:
         written = self._read().versions.get(version.number)
         if written is None or written.id != version.id:
             self._write(version.key, None)  # nobody took it: it is not based on what is in force
-            by = f" {written.summary()}" if written else ""
+            by = f" {written.made()}" if written else ""
             raise PolicyError(
                 f"somebody wrote version {version.number} of the policy meanwhile{by}; nothing of "
                 "this one is in force: look at `ounce policy diff`, then apply again"
