@@ -101,9 +101,9 @@ def _check_run(path: Path, model: LoadedModel, task: TaskSpec, card: ModelCard) 
         )
 
 
-def sample_inputs(specs: Sequence[TensorSpec], n_items: int) -> Inputs:
+def sample_inputs(specs: Sequence[TensorSpec], n_items: int, seed: int = 0) -> Inputs:
     """Plausible inputs that no data is needed for: uniform over the range, or standard normal."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     sample: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
     for spec in specs:
         shape = (n_items, *spec.shape)

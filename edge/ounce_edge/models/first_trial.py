@@ -12,12 +12,16 @@ from ounce_schemas.task import TaskSpec
 
 from ounce_edge.models.catalogue import Trial
 from ounce_edge.models.checks import check_model, sample_inputs
+from ounce_edge.models.first_beliefs import START_UP_BATCH_SIZES
+from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.base import CrashedError, Runtime
 from ounce_edge.models.runtimes.isolation import Isolation
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 
 _ITEMS = 256
-"""Made inputs that a model has to answer at once."""
+"""Made inputs that a model has to answer, in calls as large as it is measured with."""
+_LIMITS = Limits(run_s=Limits.load_s)
+"""A trial is one call, with a load in it."""
 
 
 @contextmanager
@@ -28,7 +32,7 @@ def first_trial(threads: int) -> Iterator[Trial]:
         threads: of the runtime.
     """
     make = partial(OnnxCpuRuntime, threads)
-    isolation = Isolation(make)
+    isolation = Isolation(make, _LIMITS)
     isolation.begin()
     try:
         yield partial(_try, isolation, make)
@@ -57,4 +61,6 @@ def _run(
 ) -> None:
     model = make().load(path, content)
     check_model(path, model, task, card)
-    model.run(sample_inputs(task.inputs, _ITEMS))
+    n = min(card.latency.batches[-1].batch_size, START_UP_BATCH_SIZES[-1])
+    for seed in range(-(-_ITEMS // n)):
+        model.run(sample_inputs(task.inputs, n, seed))

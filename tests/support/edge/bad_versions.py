@@ -53,6 +53,11 @@ def make_slow(folder: Path, factor: float = 5.0) -> None:
     _change(folder, lambda graph, raw, out: _turning(graph, raw, out, turns))
 
 
+def make_narrow(folder: Path, most: int) -> None:
+    """Calls of more items fail, as where memory is short."""
+    _change(folder, lambda graph, raw, out: _narrow(graph, raw, out, most))
+
+
 _Nodes = Callable[[onnx.GraphProto, str, str], list[onnx.NodeProto]]
 
 
@@ -142,6 +147,18 @@ def _turning(graph: onnx.GraphProto, good: str, output: str, turns: int) -> list
     return [
         helper.make_node("Loop", ["bad_turns", "", "bad_one"], ["bad_unit"], body=body),
         helper.make_node("Mul", [good, "bad_unit"], [output]),
+    ]
+
+
+def _narrow(graph: onnx.GraphProto, good: str, output: str, most: int) -> list[onnx.NodeProto]:
+    """A look into a list that has a number for each size of a call, up to the largest."""
+    _constants(graph, ones=np.ones(most + 1, np.float32), first=np.array(0))
+    node = helper.make_node
+    return [
+        node("Shape", [graph.input[0].name], ["bad_shape"]),
+        node("Gather", ["bad_shape", "bad_first"], ["bad_size"]),
+        node("Gather", ["bad_ones", "bad_size"], ["bad_unit"]),
+        node("Mul", [good, "bad_unit"], [output]),
     ]
 
 

@@ -3,13 +3,22 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ounce_edge.models.catalogue import Ladder, load_ladder
 from ounce_edge.models.first_trial import first_trial
+from ounce_edge.models.first_beliefs import START_UP_BATCH_SIZES
+from ounce_edge.models.runtimes.apart_child import Child
+from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 
-from tests.support.edge.bad_versions import make_crashing, make_no_number, make_slow
+from tests.support.edge.bad_versions import (
+    make_crashing,
+    make_narrow,
+    make_no_number,
+    make_slow,
+)
 
 
 def reloaded(models: Path, serving: Ladder) -> Ladder:
@@ -57,3 +66,29 @@ def test_one_that_is_only_slow_is_loaded(models: Path) -> None:
     after = reloaded(models, serving)
     assert after.refused == []
     assert {m.card.version for m in after.models} >= {version_of(models / "digits" / "mlp")}
+
+
+def test_calls_are_no_larger_than_those_that_a_model_is_measured_with(models: Path) -> None:
+    serving = load_ladder(models, "digits", OnnxCpuRuntime())
+    make_narrow(models / "digits" / "mlp", max(START_UP_BATCH_SIZES))
+    card_path = models / "digits" / "logistic-regression" / "card.json"
+    make_narrow(card_path.parent, 8)
+    card = json.loads(card_path.read_text())
+    card["latency"]["batches"] = [b for b in card["latency"]["batches"] if b["batch_size"] <= 8]
+    card_path.write_text(json.dumps(card))
+    assert reloaded(models, serving).refused == []
+
+
+def test_a_trial_has_as_much_time_as_a_load(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serving = load_ladder(models, "digits", OnnxCpuRuntime())
+    make_slow(models / "digits" / "mlp")
+    limits_s = list[float]()
+    ask = Child.ask
+
+    def note(child: Child, limit_s: float, *message: Any) -> Any:
+        limits_s.append(limit_s)
+        return ask(child, limit_s, *message)
+
+    monkeypatch.setattr(Child, "ask", note)
+    reloaded(models, serving)
+    assert limits_s == [Limits.load_s]
