@@ -182,19 +182,24 @@ class ModelWatch:
         )
         return (
             f"labels contradict the card of model {name}, version {self._versions[model]}: "
-            f"{self._accuracy_text(p)}; `ounce models retire {self._task} {name}` withdraws it, "
+            f"{self._believed_text(p)}; `ounce models retire {self._task} {name}` withdraws it, "
             f"`ounce models restore {self._task} RELEASE` brings back the release before"
         )
 
     def _accuracy_text(self, p: int) -> str:
-        beliefs, plan = self._plans.accuracy, self._plans[p]
-        said = f"{plan.accuracy.value:.4f} of validation data"
-        if not beliefs.moved[p]:
-            return f"plan {plan.name} is believed to reach the accuracy {said} again"
+        if self._plans.accuracy.moved[p]:
+            return self._believed_text(p)
+        return f"plan {self._plans[p].name} is believed to reach the accuracy {self._said(p)} again"
+
+    def _believed_text(self, p: int) -> str:
+        beliefs = self._plans.accuracy
         return (
-            f"plan {plan.name} is believed to reach accuracy {beliefs.value[p]:.4f} "
-            f"({beliefs.low[p]:.4f} to {beliefs.high[p]:.4f}) instead of the {said}"
+            f"plan {self._plans[p].name} is believed to reach accuracy {beliefs.value[p]:.4f} "
+            f"({beliefs.low[p]:.4f} to {beliefs.high[p]:.4f}) instead of the {self._said(p)}"
         )
+
+    def _said(self, p: int) -> str:
+        return f"{self._plans[p].accuracy.value:.4f} of validation data"
 
     def _suspend(self, model: int, at_s: float, text: str) -> Incident:
         name = self._plans.models[model].name

@@ -8,7 +8,7 @@ from ounce_edge.evidence.model_watch import ModelWatch
 from ounce_edge.models.execution import Answered, Call, Failure, Outcome
 from ounce_edge.recommender.beliefs.accuracy import AccuracyPrior
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
-from ounce_edge.recommender.beliefs.measures import wilson
+from ounce_edge.recommender.beliefs.measures import Strata, wilson
 from ounce_edge.recommender.beliefs.plan_beliefs import Plans
 from ounce_edge.recommender.beliefs.plans import Model, Plan, PlanStep
 from ounce_schemas.event import EventKind
@@ -132,6 +132,7 @@ LIGHT, HEAVY, BOTH = range(3)
         ({BOTH: (80, 20), HEAVY: (95, 5)}, ["light"]),
         ({LIGHT: (80, 20), BOTH: (95, 5)}, ["light"]),  # the other one makes up for it
         ({LIGHT: (80, 20), HEAVY: (80, 20)}, ["light", "heavy"]),
+        ({LIGHT: (80, 20), BOTH: (80, 20)}, ["light"]),  # of the other one nothing is known
     ],
 )
 def test_a_model_is_worse_than_its_card_where_labels_say_so(
@@ -162,6 +163,20 @@ def test_what_is_told_of_a_worse_model_says_how_to_withdraw_it() -> None:
     )
     assert "to reach accuracy 0.8000 (" in told.text
     assert "`ounce models retire digits heavy` withdraws it" in told.text
+
+
+def test_labels_of_one_class_may_speak_against_a_model_whose_measure_is_as_its_card_says() -> None:
+    counted, right = [20, 20, 2000], [19, 19, 1900]
+    strata = Strata("balanced-accuracy", n_labels=3)
+    prior = AccuracyPrior(0.95, *strata.interval([0.95] * 3, counted), 2040, None, counted, right)
+    model = Model("light", 1000, LatencyBelief([1], [1.0], [1.0]))
+    plans = Plans([model], [Plan("light", [PlanStep(0)], prior)], strata=strata)
+    watch = ModelWatch(plans, "digits", VERSIONS)
+    plans.accuracy.observe_labels(0, 80, 20, 0.0, stratum=2)
+    plans.accuracy.refresh(0.0)
+    assert not plans.accuracy.moved[0]
+    [told] = watch.look_at_worse()
+    assert "plan light is believed to reach accuracy 0.9000 (" in told.text
 
 
 def test_another_edition_tells_of_the_same_version_no_more_and_of_another_one() -> None:

@@ -93,7 +93,7 @@ class _Labels:
     def contradict(self, share: float, n: float) -> bool:
         """Whether they are enough, and say otherwise; arguments as of `weigh`."""
         n_labels = self.good + self.bad
-        enough = n_labels >= FEWEST_LABELS
+        enough = n_labels >= FEWEST_LABELS and n > 0
         return enough and _contradicts(self.good / n_labels, n_labels, share, n)
 
 
@@ -131,7 +131,8 @@ class AccuracyBeliefs:
         `refresh` makes another array."""
         self.refuted: NDArray[np.bool_] = np.zeros(n, dtype=bool)
         """Plans whose labels contradict validation data for the worse, beyond what the mix and the
-        confidences of recent inputs explain. `refresh` makes another array."""
+        confidences of recent inputs explain. That these promise more is not held against them.
+        `refresh` makes another array."""
         self.vouched: NDArray[np.bool_] = np.zeros(n, dtype=bool)
         """Plans with enough labels that don't; likewise."""
         self._labels = [[_Labels() for _ in range(strata.n)] for _ in priors]
@@ -221,9 +222,10 @@ class AccuracyBeliefs:
                 labels.fade(at_s)
                 if labels.good + labels.bad >= 1.0:
                     has_evidence = True
-                    n_labels, believed = labels.good + labels.bad, (shares[stratum], n[stratum])
-                    is_worse = labels.good < believed[0] * n_labels
-                    self.refuted[plan] |= is_worse and labels.contradict(*believed)
+                    n_labels = labels.good + labels.bad
+                    promised = min(shares[stratum], self._prior_shares[plan][stratum])
+                    is_worse = labels.good < promised * n_labels
+                    self.refuted[plan] |= is_worse and labels.contradict(promised, n[stratum])
                     self.vouched[plan] |= n_labels >= FEWEST_LABELS
                     shares[stratum], n[stratum] = labels.weigh(shares[stratum], n[stratum])
             self._has_evidence |= has_evidence

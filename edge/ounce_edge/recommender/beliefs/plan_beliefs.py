@@ -102,11 +102,17 @@ class Plans:
     @property
     def worse_models(self) -> set[int]:
         """Models that labels speak against: those of plans whose labels contradict validation data
-        for the worse, without those that do well alone."""
-        accuracy, plans = self.accuracy, self.plans
-        refuted = {s.model for p in np.flatnonzero(accuracy.refuted) for s in plans[p].steps}
-        alone = [plans[p].steps for p in np.flatnonzero(accuracy.vouched)]
-        return refuted - {steps[0].model for steps in alone if len(steps) == 1}
+        for the worse, without those that do well alone. A cascade with a model that is worse alone
+        says nothing of its others."""
+        accuracy = self.accuracy
+        refuted, vouched = (
+            [{step.model for step in self.plans[p].steps} for p in np.flatnonzero(plans)]
+            for plans in (accuracy.refuted, accuracy.vouched)
+        )
+        alone = {model for models in refuted if len(models) == 1 for model in models}
+        others = {model for models in refuted if not models & alone for model in models}
+        well = {model for models in vouched if len(models) == 1 for model in models}
+        return alone | others - well
 
     def view(self, at_s: float) -> View:
         """What is believed now of all plans.

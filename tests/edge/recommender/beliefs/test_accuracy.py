@@ -8,7 +8,7 @@ from ounce_edge.recommender.beliefs.accuracy import (
     AccuracyBeliefs,
     AccuracyPrior,
 )
-from ounce_edge.recommender.beliefs.measures import wilson
+from ounce_edge.recommender.beliefs.measures import Strata, wilson
 
 N = 1000
 
@@ -148,6 +148,30 @@ def test_classes_that_are_not_equally_frequent_have_their_shares_found() -> None
     feed(beliefs, 0, np.tile(np.array([likely] * 3 + [unlikely] * 2, np.float32), (200, 1)))
     beliefs.refresh(1.0)
     assert beliefs.value[0] == pytest.approx(0.369 * 0.99 + 0.631 * 0.7, abs=0.005)
+
+
+@pytest.mark.parametrize(("good", "is_refuted"), [(900, False), (800, True)])
+def test_what_the_mix_promises_beyond_validation_data_is_not_held_against_a_plan(
+    beliefs: AccuracyBeliefs, good: int, is_refuted: bool
+) -> None:
+    feed(beliefs, LIGHT, answers(2000, 0.0, (0.98, 0.82)))
+    beliefs.refresh(1.0)
+    assert beliefs.value[LIGHT] == pytest.approx(0.98, abs=0.02)
+    beliefs.observe_labels(LIGHT, good, 1000 - good, 2.0)
+    beliefs.refresh(2.0)
+    assert beliefs.refuted[LIGHT] == is_refuted
+    assert beliefs.vouched[LIGHT] == (not is_refuted)
+    assert beliefs.value[LIGHT] == pytest.approx(good / 1000, abs=0.01)
+
+
+def test_labels_of_a_class_that_validation_data_lacks_are_all_that_is_known_of_it() -> None:
+    strata = Strata("balanced-accuracy", n_labels=2)
+    low, high = wilson(0.9, 100)
+    beliefs = AccuracyBeliefs([AccuracyPrior(0.9, low, high, 100, None, [100, 0], [90, 0])], strata)
+    beliefs.observe_labels(0, 20, 20, 1.0, stratum=1)
+    beliefs.refresh(1.0)
+    assert beliefs.value == pytest.approx([(0.9 + 0.5) / 2])
+    assert not beliefs.refuted[0]
 
 
 def test_labels_fade_with_time(beliefs: AccuracyBeliefs) -> None:
