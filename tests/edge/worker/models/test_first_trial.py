@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from ounce_edge.models.catalogue import Ladder, load_ladder
-from ounce_edge.models.first_trial import first_trial
 from ounce_edge.models.first_beliefs import START_UP_BATCH_SIZES
+from ounce_edge.models.first_trial import first_trial
 from ounce_edge.models.runtimes.apart_child import Child
 from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
