@@ -21,7 +21,6 @@ from sklearn.feature_selection import RFE, RFECV, SequentialFeatureSelector
 from sklearn.impute import IterativeImputer, MissingIndicator
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model._base import LinearModel
-from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
@@ -221,15 +220,6 @@ def turning_back(step: Any) -> Formula:
     Raises:
         ExportError: it is not known of such a step.
     """
-    if isinstance(step, Pipeline):
-        last_first = [turning_back(one) for _, one in reversed(step.steps)]
-
-        def formula(x: Any) -> Any:
-            for back in last_first:
-                x = back(x)
-            return x
-
-        return formula
     back = _BACK.get(type(step))
     if back is None:
         raise ExportError(

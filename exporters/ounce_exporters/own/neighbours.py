@@ -68,7 +68,8 @@ def ask_nearest(model: Any) -> onnx.ModelProto:
 def fill_by_nearest(step: Any, width: int) -> onnx.ModelProto:
     """The graph of a `KNNImputer`: each gap gets the mean of the nearest rows that have a value.
 
-    Distances are over what both rows have. Where no row shares a column, all rows answer.
+    Distances are over what both rows have, and a row that shares no column is none of the
+    nearest. Where no row shares a column, all rows answer.
     """
     kept = np.asarray(step._fit_X, np.float64)
     known = ~np.isnan(kept)
@@ -103,8 +104,11 @@ def fill_by_nearest(step: Any, width: int) -> onnx.ModelProto:
             largest=0,
         )
         told = made.add("Gather", kept[donors, place], nearest, axis=0)
-        told = made.add("ReduceMean", told, np.array([1]), keepdims=1)
-        none = made.add("Equal", made.columns(least, [0]), np.array(_NOWHERE))
+        near = made.doubles(made.add("Less", least, np.array(_NOWHERE)))
+        told = made.add("ReduceSum", made.add("Mul", told, near), np.array([1]), keepdims=1)
+        count = made.add("ReduceSum", near, np.array([1]), keepdims=1)
+        told = made.add("Div", told, made.add("Max", count, np.array(1.0)))
+        none = made.add("Equal", count, np.array(0.0))
         told = made.add("Where", none, np.array(kept[donors, place].mean()), told)
         columns.append(
             made.add("Where", made.columns(gaps, [place]), told, made.columns(x, [place]))

@@ -138,6 +138,8 @@ def smooth(
 ) -> str:
     """A function that is smooth between -`most` and `most`, and level beyond, by a cubic spline.
 
+    Gaps stay gaps.
+
     Args:
         made: takes the operators.
         x: doubles of any shape.
@@ -149,6 +151,8 @@ def smooth(
     x = made.add("Sub", _within(made, x, -most, most), np.array(-most))
     width = np.array(2 * most / _KNOTS)
     place = _within(made, made.add("Floor", made.add("Div", x, width)), 0.0, _KNOTS - 1.0)
+    # A gap has a place, too: its value stays a gap, as `along` is one.
+    place = made.add("Where", made.add("IsNaN", place), np.array(0.0), place)
     along = made.add("Sub", x, made.add("Mul", place, width))
     number = made.add("Cast", place, to=TensorProto.INT64)
     value = made.add("Gather", spline.c[0], number)

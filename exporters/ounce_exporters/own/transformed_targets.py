@@ -7,6 +7,7 @@ from ounce_schemas.errors import ExportError
 from sklearn.preprocessing import QuantileTransformer
 
 from ounce_exporters.export.graphs import chain
+from ounce_exporters.own.estimators import flat
 from ounce_exporters.own.formulas import turning_back
 from ounce_exporters.own.functions import trace
 from ounce_exporters.own.pieces import from_shares
@@ -25,6 +26,8 @@ def turned_back(graph: onnx.ModelProto, transformer: Any) -> onnx.ModelProto:
     several = getattr(transformer, "n_features_in_", 1)
     if several > 1:
         raise ExportError(f"it answers with {several} quantities at once: a task asks one")
-    if isinstance(transformer, QuantileTransformer):
-        return chain(graph, from_shares(transformer))
-    return chain(graph, trace(turning_back(transformer), None, 1))
+    for step in reversed(flat([transformer])):
+        quantiles = isinstance(step, QuantileTransformer)
+        back = from_shares(step) if quantiles else trace(turning_back(step), None, 1)
+        graph = chain(graph, back)
+    return graph

@@ -8,6 +8,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from ounce_schemas.errors import ExportError
+from pandas import isna
 from scipy.interpolate import PPoly
 from skl2onnx.common._container import ModelComponentContainer
 from skl2onnx.common._registration import get_converter, get_shape_calculator
@@ -124,7 +125,7 @@ _GRAPHS: dict[type, Callable[[Any, int], onnx.ModelProto]] = {
 _NARROWER: dict[type, Callable[[Any], bool]] = {
     FunctionTransformer: lambda step: step.func is not None,
     OneHotEncoder: counts_rare,
-    SimpleImputer: lambda step: step.add_indicator and np.isnan(step.missing_values),
+    SimpleImputer: lambda step: step.add_indicator and isna(step.missing_values),
     TargetEncoder: has_many_labels,
 }
 """Of steps that skl2onnx converts, those that it does not, or not rightly."""
@@ -149,6 +150,11 @@ def _graph(operator: Operator) -> onnx.ModelProto:
                 "converted: put what it makes into the table as a column"
             )
         raise ExportError(f"a {type(step).__name__} takes numbers: {TEXTS}")
+    if not isna(getattr(step, "missing_values", np.nan)):
+        raise ExportError(
+            f"a {type(step).__name__} whose gaps are {step.missing_values!r} can't be converted: "
+            "leave gaps empty in the table, and fit it with missing_values=np.nan"
+        )
     widths = [given.type.shape[1] for given in operator.inputs]
     width = step.n_features_in_ if None in widths else int(sum(widths))
     graph = _GRAPHS[type(step)](step, width)

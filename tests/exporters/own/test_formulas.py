@@ -189,6 +189,9 @@ VALUING: dict[str, Callable[[], Any]] = {
     "a target in two steps": lambda: TransformedTargetRegressor(
         Ridge(), transformer=make_pipeline(FunctionTransformer(np.log, np.exp), StandardScaler())
     ),
+    "scaled shares of a target": lambda: TransformedTargetRegressor(
+        Ridge(), transformer=make_pipeline(QuantileTransformer(n_quantiles=60), StandardScaler())
+    ),
 }
 
 
@@ -202,7 +205,12 @@ FILLING: dict[str, Callable[[], Any]] = {
     "models of the other columns": lambda: IterativeImputer(random_state=0),
     "models, and where": lambda: IterativeImputer(random_state=0, add_indicator=True),
     "neighbours, and where": lambda: KNNImputer(n_neighbors=1, add_indicator=True),
+    "more neighbours than share a column": lambda: KNNImputer(n_neighbors=200),
     "means, and where": lambda: make_union(SimpleImputer(), MissingIndicator()),
+    "means of shares": lambda: make_pipeline(QuantileTransformer(n_quantiles=50), SimpleImputer()),
+    "means of normal shares": lambda: make_pipeline(
+        QuantileTransformer(n_quantiles=50, output_distribution="normal"), SimpleImputer()
+    ),
 }
 
 
@@ -221,6 +229,13 @@ def test_a_bag_of_trees_sends_gaps_where_its_trees_do() -> None:
     """Trees that have learned of no gaps send them where most of their rows went."""
     model = BaggingClassifier(n_estimators=5, random_state=0).fit(FRAME, LABEL)
     np.testing.assert_allclose(answers(model, GAPS), model.predict_proba(GAPS), atol=1e-5)
+
+
+@pytest.mark.parametrize("step", [KNNImputer, IterativeImputer, MissingIndicator])
+def test_gaps_that_are_numbers_are_refused_by_name(step: Any) -> None:
+    model = make_pipeline(step(missing_values=-1), Ridge()).fit(GAPS.fillna(-1), VALUE)
+    with pytest.raises(ExportError, match=f"a {step.__name__} whose gaps are -1"):
+        answers(model, FRAME)
 
 
 def test_an_imputer_of_trees_is_refused_by_name() -> None:
