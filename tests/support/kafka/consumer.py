@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from confluent_kafka import Message
+from confluent_kafka import Consumer, Message, TopicPartition
 from ounce_edge.broker.reading.consumer import DrainingConsumer
 
 
@@ -17,8 +17,8 @@ class FakeClient:
         taken, self.records = self.records[:most], self.records[most:]
         return taken
 
-    def assignment(self) -> list[Any]:
-        return []
+    def assignment(self) -> list[TopicPartition]:
+        return [TopicPartition("t", 0)]
 
     def pause(self, _: Any) -> None:
         self.calls.append("pause")
@@ -45,10 +45,12 @@ class FakeHooks:
 
 
 class Draining(DrainingConsumer):
-    """On a fake client: what FastStream's constructor does needs a broker."""
+    """On a client that is made already."""
 
-    def __init__(self, client: FakeClient, room: list[int], delay_s: float = 0.0) -> None:
+    def __init__(
+        self, client: FakeClient | Consumer, room: list[int], delay_s: float = 0.0
+    ) -> None:
         self.consumer: Any = client
         self._hooks: Any = FakeHooks(room, delay_s)
-        self._is_paused = False
+        self._paused = set()
         self._full_since_s = None

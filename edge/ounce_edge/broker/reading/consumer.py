@@ -21,6 +21,7 @@ from faststream.confluent.helpers.client import AsyncConfluentConsumer
 from faststream.confluent.message import FAKE_CONSUMER, KafkaMessage
 from ounce_schemas.errors import BrokerError
 
+from ounce_edge.broker.broker_view import Partition
 from ounce_edge.broker.link import fetch_settings
 from ounce_edge.broker.reading.consumer_hooks import ConsumerHooks
 
@@ -72,12 +73,14 @@ class DrainingConsumer(AsyncConfluentConsumer):
         hooks: those who serve what it reads.
     """
 
-    __slots__ = ("_full_since_s", "_hooks", "_is_paused")
+    __slots__ = ("_full_since_s", "_hooks", "_paused")
 
     def __init__(self, *args: Any, hooks: ConsumerHooks, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._hooks = hooks
-        self._is_paused = False
+        self._paused: set[Partition] = set()
+        """Also those that went to others meanwhile: the client keeps a partition that comes back as
+        it was."""
         self._full_since_s: float | None = None
 
     async def getmany(
@@ -104,9 +107,9 @@ class DrainingConsumer(AsyncConfluentConsumer):
         if most < 1:
             return self._wait_for_room(timeout), False, 0.0
         self._full_since_s = None
-        if self._is_paused:
-            self.consumer.resume(self.consumer.assignment())
-            self._is_paused = False
+        if self._paused:
+            self.consumer.resume([TopicPartition(*place) for place in self._paused])
+            self._paused.clear()
         began_s = time.perf_counter()
         taken: list[Message] = self.consumer.consume(most, 0)
         if not taken and timeout > 0:
@@ -130,8 +133,9 @@ class DrainingConsumer(AsyncConfluentConsumer):
         if timeout <= 0 and now_s - self._full_since_s < PAUSE_AFTER_S:
             return []
         # Paused, a poll gives no records, and still tells the broker that this consumer lives.
-        self.consumer.pause(self.consumer.assignment())
-        self._is_paused = True
+        assigned = self.consumer.assignment()
+        self.consumer.pause(assigned)
+        self._paused |= {(at.topic, at.partition) for at in assigned}
         return self.consumer.consume(1, timeout)
 
     def _report(self, taken: list[Message]) -> None:
