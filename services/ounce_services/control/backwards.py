@@ -27,6 +27,7 @@ SETTINGS: Mapping[str, str | int | bool] = {
     "enable.partition.eof": True,
     "allow.auto.create.topics": False,
     "isolation.level": "read_committed",
+    "auto.offset.reset": "earliest",  # as where Kafka deletes the oldest messages meanwhile
     "fetch.wait.max.ms": 10,  # Kafka tells the end of a partition after this wait
 }
 """What the consumer is made with, besides the connection."""
@@ -63,9 +64,11 @@ def read_backwards(
         KafkaException: it refuses.
     """
     until_s = time.monotonic() + 3 * timeout_s
+    until_ms = int(time.time() * 1e3) if reach.before_ms is None else reach.before_ms
     held = _held(consumer, topic, reach.before_ms, timeout_s)
-    share, size = reach.most // len(held), FIRST_BLOCK // len(held)
+    share, size = (max(most // len(held), 1) for most in (reach.most, FIRST_BLOCK))
     ends = {p: span.stop for p, span in held.items()}
+    since_ms = dict.fromkeys(held, until_ms)
     oldest_ms: dict[int, int] = {}
 
     def take(message: Message) -> None:
@@ -80,14 +83,11 @@ def read_backwards(
         block = {p: span for p, span in block.items() if span}
         if not block:
             return
-        for p in block:
-            oldest_ms.pop(p, None)
+        oldest_ms.clear()
         _read(consumer, topic, block, until_s, take)
         ends.update({p: span.start for p, span in block.items()})
-        older = [
-            oldest_ms[p] for p, span in held.items() if ends[p] > span.start and p in oldest_ms
-        ]
-        yield max(older, default=None)
+        since_ms |= oldest_ms  # what was aborted fills a block, and has no time
+        yield max((since_ms[p] for p, span in held.items() if ends[p] > span.start), default=None)
         size *= _GROWTH
 
 
@@ -105,6 +105,8 @@ def _held(
     if before_ms is not None:
         asked = [TopicPartition(topic, p, before_ms) for p in held]
         for at in consumer.offsets_for_times(asked, timeout_s):
+            if at.error is not None:
+                raise KafkaException(at.error)
             if at.offset != OFFSET_END:  # else all are before
                 held[at.partition] = range(held[at.partition].start, at.offset)
     return held

@@ -102,6 +102,29 @@ def test_of_several_answers_the_newest_before_a_time_counts(answers: str) -> Non
         find(answers, "twice", at(N))
 
 
+def test_what_was_aborted_hides_no_newer_answer(kafka: str, topics: OwnTopics) -> None:
+    """It fills all of a partition that is read first."""
+    topics.of_task(TASK, 2)
+    publish(kafka, [("twice", at(1), 0), ("twice", at(2), 1)])
+    aborting = Producer({"bootstrap.servers": kafka, "transactional.id": "test-aborting"})
+    aborting.init_transactions(60)
+    aborting.begin_transaction()
+    for _ in range(FIRST_BLOCK):
+        aborting.produce(predictions_topic(TASK), b"aborted", partition=1)
+    aborting.flush(60)
+    aborting.abort_transaction(60)
+    assert find(kafka, "twice").timestamp_ms == at(2)
+
+
+def test_a_topic_of_more_partitions_than_messages_to_read_is_searched(
+    kafka: str, topics: OwnTopics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decision_search, "MOST_SEARCHED", 2)
+    topics.of_task(TASK, PARTITIONS)
+    publish(kafka, [("m", at(0), 2)])
+    assert find(kafka, "m").timestamp_ms == at(0)
+
+
 @pytest.mark.parametrize("id_", ['with "quotes" and \\', "zwölf/0", "\n"])
 def test_an_id_is_found_as_a_worker_writes_it(kafka: str, topics: OwnTopics, id_: str) -> None:
     topics.of_task(TASK)
