@@ -124,6 +124,9 @@ def test_a_decision_is_found_by_the_id_of_its_message(plane: Plane) -> None:
     shown = ann.get(f"/decision?task={TASK}&id=m-1&before=").text
     answered = datetime.fromtimestamp(found["timestamp_ms"] / 1e3, UTC)
     assert f"{answered:%Y-%m-%d %H:%M:%S}" in shown
+    after_all = {"id": "m-2", "before": "9999-12-31T23:59:59.999999-14:00"}
+    late = ann.get(f"/v1/decisions/{TASK}", params=after_all)
+    assert (late.status_code, "before 9999-12-31 23:59:59 UTC" in late.text) == (404, True)
     for before in ("2020-01-01T00:00", "0001-01-01T00:00:00"):
         shown = ann.get(f"/decision?task={TASK}&id=m-1&before={before}").text
         assert "none of all answers" in shown

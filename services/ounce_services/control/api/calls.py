@@ -15,6 +15,8 @@ from ounce_services.control.store.outbox import State
 
 COOKIE = "ounce_session"
 _bearer = HTTPBearer(auto_error=False, description="An API key, or a token of the OIDC provider")
+_LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999, in UTC: no later time can be written."""
 _ETAG = re.compile(r'(?:W/)?"?([0-9]{1,15})"?')
 
 
@@ -85,4 +87,5 @@ def to_ms(time: datetime | None) -> int | None:
     offset is UTC."""
     if time is None:
         return None
-    return max(int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e3), 0)
+    at_ms = int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e3)
+    return min(max(at_ms, 0), _LATEST_MS)
