@@ -127,6 +127,8 @@ def test_what_is_wrong_with_a_page_is_told_to_people(plane: Plane) -> None:
     answer = ann.post("/policy/apply", data={"document": "{}"})
     assert (answer.status_code, "body.base" in answer.text) == (422, True)
     assert "Content-Type" not in answer.text
+    letters = ann.post("/dead-letters", data={"task": "digits", "position": "first"})
+    assert (letters.status_code, "body.position" in letters.text) == (422, True)
 
 
 def test_topics_of_others_are_no_tasks(plane: Plane) -> None:

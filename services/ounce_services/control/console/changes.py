@@ -13,10 +13,10 @@ from pydantic import BeforeValidator
 from ounce_services.control.access.keys import SESSION_S
 from ounce_services.control.access.principal import Principal
 from ounce_services.control.api.calls import COOKIE, Editor, Parts, Viewer
-from ounce_services.control.api.dead_letters import Selected, replay_selected
+from ounce_services.control.api.dead_letters import At, Selected, replay_selected
 from ounce_services.control.console.pages import is_fragment, page, page_of
 from ounce_services.control.console.views import TaskQuery, known_tasks, usual_task
-from ounce_services.control.dead_letter_desk import Listed
+from ounce_services.control.dead_letter_desk import MOST_AT_ONCE, Listed
 from ounce_services.control.errors import UnauthorizedError
 from ounce_services.control.plane import Plane
 from ounce_services.control.tenancy import visible_document, with_visible_note
@@ -184,7 +184,7 @@ def replay_letters(  # noqa: PLR0913
     plane: Parts,
     caller: Editor,
     task: TaskField,
-    position: Annotated[list[str] | None, Form()] = None,
+    position: Annotated[list[At] | None, Form(max_length=MOST_AT_ONCE)] = None,
     reason: ReasonField = None,
     everything: Annotated[bool, Form()] = False,
 ) -> Response:
