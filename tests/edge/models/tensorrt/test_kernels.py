@@ -1,6 +1,8 @@
 """Kernels that TensorRT for RTX compiles are kept for later loads. CUDA and TensorRT are fakes."""
 
 import logging
+import multiprocessing
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime
 
 from tests.support.networks import N_PIXELS, perceptron
 from tests.support.tensorrt.fake_runtime import PROFILE, make_fake
+from tests.support.tensorrt.fake_tensorrt import FakeKernels
 
 CONTENT = perceptron().SerializeToString()
 PATH = Path("models/digits/mlp/model.onnx")
@@ -33,6 +36,10 @@ def started(folder: Path, device: Device = GPU) -> TensorRtRuntime:
     target = replace(made.target, device=ANY)
     made.cache.write(target.key(CONTENT), "digits/mlp", CONTENT)
     return TensorRtRuntime(target, made.cuda, EngineCache(folder), device)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def compiled(runtime: TensorRtRuntime) -> list[int]:
@@ -99,6 +106,56 @@ def test_a_load_that_is_ended_leaves_what_it_compiled(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         runtime.load(PATH, CONTENT)
     assert compiled(started(tmp_path)) == [n for n in ALL if n >= 8]
+
+
+def die_of_kept_kernels(folder: Path) -> None:
+    """In a process of its own."""
+    pytest.MonkeyPatch().setattr(FakeKernels, "deserialize", lambda *_: os._exit(9))
+    started(folder).load(PATH, CONTENT)
+
+
+def test_kernels_that_a_process_died_of_are_compiled_again(tmp_path: Path) -> None:
+    compiled(started(tmp_path))
+    before = names(tmp_path)
+    process = multiprocessing.get_context("spawn").Process(
+        target=die_of_kept_kernels, args=(tmp_path,)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == 9
+    assert names(tmp_path) != before
+    assert compiled(started(tmp_path)) == ALL
+    assert compiled(started(tmp_path)) == []
+    EngineCache(tmp_path).prune(lambda _: False)
+    assert names(tmp_path) == []
+
+
+def test_a_load_that_fails_otherwise_costs_no_kernels(tmp_path: Path) -> None:
+    compiled(started(tmp_path))
+    before, full = names(tmp_path), started(tmp_path)
+    full.target.tensorrt.api.failures["context"] = ["no room"]
+    with pytest.raises(RuntimeError, match="makes no context"):
+        full.load(PATH, CONTENT)
+    assert names(tmp_path) == before
+    assert compiled(started(tmp_path)) == []
+
+
+def test_two_processes_may_load_at_once(tmp_path: Path) -> None:
+    compiled(started(tmp_path))
+    one, other = started(tmp_path), list[list[int]]()
+
+    def load_another(self: FakeKernels, known: bytes) -> bool:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(FakeKernels, "deserialize", deserialize)
+            other.append(compiled(started(tmp_path)))
+        return deserialize(self, known)
+
+    deserialize = FakeKernels.deserialize
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FakeKernels, "deserialize", load_another)
+        assert compiled(one) == []
+    assert other == [ALL]
+    assert compiled(started(tmp_path)) == []
 
 
 def test_a_folder_that_can_not_be_written_costs_the_kernels_alone(

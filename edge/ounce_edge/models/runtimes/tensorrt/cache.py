@@ -6,6 +6,9 @@ Likewise the kernels that TensorRT for RTX compiled of one, which are of a GPU a
 
     <digest of what it is of>.engine
     <digest of what they are of>.kernels
+    <likewise>.tried
+
+The latter are kernels that a load tries, or died of.
 """
 
 import hashlib
@@ -28,7 +31,7 @@ __all__ = ["CachedEngine", "EngineCache", "EngineKey"]
 
 logger = logging.getLogger(__name__)
 
-_ENGINE, _KERNELS = ".engine", ".kernels"
+_ENGINE, _KERNELS, _TRIED = ".engine", ".kernels", ".tried"
 _MOST_HEADER = 100_000
 
 
@@ -91,8 +94,20 @@ class EngineCache:
         return self._read(key, _ENGINE)
 
     def read_kernels(self, key: EngineKey) -> bytes | None:
-        """As `read`, of compiled kernels."""
-        return self._read(key, _KERNELS)
+        """As `read`, of compiled kernels. They are set aside until `approve_kernels`, so that no
+        load after one that died of them finds them."""
+        kernels = self._read(key, _KERNELS)
+        if kernels is not None:
+            self._rename(key, _KERNELS, _TRIED)
+        return kernels
+
+    def approve_kernels(self, key: EngineKey) -> None:
+        """What was read does no harm: later loads find it, too."""
+        self._rename(key, _TRIED, _KERNELS)
+
+    def _rename(self, key: EngineKey, suffix: str, other: str) -> None:
+        with suppress(OSError):  # a folder that is mounted to be read, or a file that was pruned
+            self._path(key, suffix).rename(self._path(key, other))
 
     def _read(self, key: EngineKey, suffix: str) -> bytes | None:
         path = self._path(key, suffix)
@@ -161,7 +176,7 @@ class EngineCache:
             ArtifactError: the folder can't be written.
         """
         freed = kept = 0
-        for engine in _used_last_first(self._paths(_ENGINE, _KERNELS)):
+        for engine in _used_last_first(self._paths(_ENGINE, _KERNELS, _TRIED)):
             kept += engine.size_bytes
             if keep(engine) and (most_bytes is None or kept <= most_bytes):
                 continue

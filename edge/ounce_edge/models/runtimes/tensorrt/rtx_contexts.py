@@ -22,10 +22,19 @@ class KeptKernels:
 
     def __init__(self, cache: EngineCache, key: EngineKey, model: str) -> None:
         self._cache, self._key, self._model = cache, key, model
+        self._is_trying = False
 
     def read(self) -> bytes | None:
-        """All that were kept; None where none were."""
-        return self._cache.read_kernels(self._key)
+        """All that were kept; None where none were, or a process died of them before `approve`."""
+        kernels = self._cache.read_kernels(self._key)
+        self._is_trying = kernels is not None
+        return kernels
+
+    def approve(self) -> None:
+        """What was read does no harm."""
+        if self._is_trying:
+            self._cache.approve_kernels(self._key)
+            self._is_trying = False
 
     def write(self, kernels: bytes) -> None:
         """Keep them, in place of those before. A folder that can't be written is told alone."""
@@ -74,6 +83,7 @@ class RtxContexts:
         """Keep what was compiled since the last time, for a later load. A call has run by then."""
         if self._store is None or self._kernels is None:
             return
+        self._store.approve()
         kernels = self._kernels
         memory = kernels.serialize()
         found = b"" if memory is None else bytes(memory)

@@ -107,7 +107,12 @@ class TensorRtRuntime:
             )
         own_key = replace(self.target, device=self.device).key(content)
         kernels = KeptKernels(self.cache, own_key, "/".join(path.parts[-3:-1]))
-        model = EngineModel(self.target.tensorrt, self.cuda, engine, self._scratch, kernels)
+        try:
+            model = EngineModel(self.target.tensorrt, self.cuda, engine, self._scratch, kernels)
+        except Exception as e:
+            if not getattr(e, "is_sticky", False):  # after others this process ends
+                kernels.approve()
+            raise
         with self._lock:
             self._models.add(model)
         return model
