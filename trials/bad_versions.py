@@ -143,9 +143,7 @@ def main(only: Sequence[str], seconds: float, models: Path, publish: bool) -> No
         f"{_LABEL_SHARE:.0%} get a label {_LABEL_DELAY_S:g} s after their answer; "
         f"{seconds:g} s from `ounce models publish` to `restore`. Late are all answers meanwhile."
     )
-    table = Table(columns, rows, note)
-    click.echo(results.text(table))
-    results.report("bad_versions", {"bad-versions": table}, publish=publish)
+    results.report("bad_versions", {"bad-versions": Table(columns, rows, note)}, publish=publish)
 
 
 def try_version(make: Callable[[Path], None], models: Path, scratch: Path, seconds: float) -> Harm:

@@ -62,19 +62,23 @@ def main(rounds: int, models: Path, publish: bool) -> None:
         f"Medians of {rounds} rounds in turn; of the ratios also the least and the greatest. "
         "Calls alone: what a message costs beside them stays the same."
     )
-    table = Table(columns, rows, note)
-    click.echo(results.text(table))
-    results.report("isolated", {"isolated": table}, publish=publish)
+    results.report("isolated", {"isolated": Table(columns, rows, note)}, publish=publish)
 
 
 def compare(
     call: Callable[[], object], isolation: Isolation, rounds: int
 ) -> tuple[list[float], list[float]]:
-    """Milliseconds a call in the worker, and isolated, of each round."""
+    """Milliseconds a call in the worker, and isolated, of each round.
+
+    Raises:
+        ClickException: the process can't be started: all calls would be made here.
+    """
     here_ms: list[float] = []
     there_ms: list[float] = []
     isolation.begin()
     call()  # starts the process, and loads the model there
+    if isolation.failure is not None:
+        raise click.ClickException(f"nothing can be isolated: {isolation.failure}")
     n_calls = max(1, round(_ROUND_S * 1e3 / _call_ms(call, 3)))
     for _ in range(rounds):
         for is_on, times_ms in ((False, here_ms), (True, there_ms)):

@@ -1,6 +1,7 @@
 """Results have one form; a command says how it can be run again, and where results go."""
 
 import math
+import re
 from pathlib import Path
 
 import click
@@ -91,6 +92,17 @@ def test_a_short_run_writes_elsewhere_and_names_its_options(
         assert found.command.endswith(" --rounds 1 --only a --only b")
         assert found.tables == {"rules": TABLE}
         assert "cores, " in found.machine
+
+
+def test_tables_are_shown_once() -> None:
+    root = PUBLISHED.parents[1]
+    shown_twice = [
+        path.relative_to(root)
+        for folder in ("benchmarks", "trials")
+        for path in (root / folder).rglob("*.py")
+        if {"results.text(", "published.text("} & set(re.findall(r"\w+\.text\(", path.read_text()))
+    ]
+    assert shown_twice == []
 
 
 def test_all_that_is_published_has_the_form() -> None:
