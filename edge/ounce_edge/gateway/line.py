@@ -16,6 +16,9 @@ _LINE_SETTINGS: ProducerSettings = {
     "message.timeout.ms": 0,  # a record goes on being tried; the order stays
     "linger.ms": 2,
     "queue.buffering.max.kbytes": 131_072,
+    # Five requests of so many bytes go at once, and pass a line of 4 kB/s before the client takes
+    # them for lost (`socket.timeout.ms`, a minute): it would send the same ones again, for ever.
+    "batch.size": 40_000,
     # A topic that is absent holds up what is behind its first record for so long, once.
     "topic.metadata.propagation.max.ms": 3000,
 }

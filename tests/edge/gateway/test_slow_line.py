@@ -14,6 +14,7 @@ from ounce_edge.gateway import store_group
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.backlog import Backlog
 from ounce_edge.gateway.bounds import Bounds
+from ounce_edge.gateway.line import Line
 from ounce_edge.gateway.store import Store
 from ounce_edge.gateway.store_group import StoreGroup
 from ounce_edge.wire.records import Outgoing
@@ -120,3 +121,9 @@ def test_a_record_that_takes_longer_than_a_transaction_gets_the_time_that_it_nee
     assert kafka.taken == values
     assert kafka.timeouts_s[0] == 10
     assert 300_000 / _BYTES_PER_S < max(kafka.timeouts_s) < 100
+
+
+def test_what_goes_at_once_passes_a_slow_line_before_it_is_sent_again() -> None:
+    settings = Line({"bootstrap.servers": "127.0.0.1:1", "log_level": 0}, 1_000_000)._settings
+    socket_timeout_s = settings.get("socket.timeout.ms", 60_000) / 1e3
+    assert 5 * settings["batch.size"] <= 4000 * socket_timeout_s
