@@ -103,5 +103,5 @@ class TransactionSize:
         self._bound(n_records // 2)
 
     def _bound(self, most: int) -> None:
-        self._most_now = max(1, min(most, self._most))
+        self._most_now = max(1, min(most, self._most_now))
         self.n_records = min(self.n_records, self._most_now)

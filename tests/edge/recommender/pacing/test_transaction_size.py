@@ -100,6 +100,15 @@ def test_a_slow_line_makes_transactions_as_small_as_the_broker_waits_for(record_
     assert size.n_records * record_ms > LONGEST_MS / 4 or size.n_records == 1
 
 
+def test_a_large_one_that_was_computed_before_says_nothing_for_larger_ones() -> None:
+    # The next transaction is computed while the one before is committed.
+    size = TransactionSize()
+    size.learn_commit(100, 8000.0)
+    size.learn_abort(400)
+    size.learn(size.n_records, 0.01, 20.0)
+    assert size.n_records == 50
+
+
 def test_a_line_that_is_quick_again_carries_large_ones_again() -> None:
     size = TransactionSize()
     for _ in range(60):
