@@ -1,5 +1,6 @@
 """Who may do what: keys, roles, tenants, rates, and what is told of it."""
 
+import asyncio
 import logging
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,13 @@ from ounce_schemas.policy_history import PolicyVersion
 from ounce_services.control.access.principal import Role
 from ounce_services.control.access.rate import RateLimit
 from ounce_services.control.api.app import make_app
+from ounce_services.control.api.shields import SmallBodies
 from ounce_services.control.errors import TooManyError
 from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.serving import nobody_can_log_in
 from ounce_services.control.settings import ControlSettings
 from pydantic import ValidationError
+from starlette.types import Message, Receive, Scope, Send
 
 from tests.services.control.conftest import Caller, MemoryTopics, logged_in
 
@@ -229,6 +232,26 @@ def test_answers_have_security_headers_and_large_bodies_are_refused(as_: Caller)
     assert client.post("/v1/policies", content=large).status_code == 413
     unsaid = client.post("/v1/policies", content=(large[:65_536] for _ in range(100)))
     assert unsaid.status_code == 413
+
+
+def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if sent:
+            return {"type": "http.disconnect"}
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-length", b"9")]}
+    asyncio.run(SmallBodies(app, body_s=0.01)(scope, receive, send))
+    assert (sent[0]["status"], b"within 0.01 s" in sent[1]["body"]) == (408, True)
 
 
 def test_calls_of_one_key_are_bounded_and_others_go_on() -> None:

@@ -68,7 +68,12 @@ class Problem(BaseModel):
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": title, "content": {MEDIA_TYPE: {}}}
-    for status, title in [*STATUSES.values(), (400, "Not understood"), (413, "Too large")]
+    for status, title in [
+        *STATUSES.values(),
+        (400, "Not understood"),
+        (408, "Too slow"),
+        (413, "Too large"),
+    ]
 }
 
 

@@ -1,5 +1,6 @@
 """What every response and every request goes through: security headers, sizes, and origins."""
 
+import asyncio
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -42,10 +43,17 @@ class SecurityHeaders:
 
 
 class SmallBodies:
-    """Refuses bodies that are too large, whether or not they say so."""
+    """Refuses bodies that are too large, whether or not they say so, or that come too slowly: they
+    are kept before it is known who sends them.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what is shielded.
+        body_s: a body must have come within so many seconds.
+    """
+
+    def __init__(self, app: ASGIApp, body_s: float = 60.0) -> None:
         self._app = app
+        self._body_s = body_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -57,13 +65,19 @@ class SmallBodies:
         said = Headers(scope=scope).get("content-length", "0")
         if said.isdigit() and int(said) > MOST_BODY_BYTES:
             size = int(said)
-        while more and size <= MOST_BODY_BYTES:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-            more = message.get("more_body", False)
+        try:
+            async with asyncio.timeout(self._body_s):
+                while more and size <= MOST_BODY_BYTES:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return
+                    chunks.append(message.get("body", b""))
+                    size += len(chunks[-1])
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            text = f"the body did not come within {self._body_s:g} s"
+            await problem(408, "Too slow", text)(scope, receive, send)
+            return
         if size > MOST_BODY_BYTES:
             text = f"the body has more than {MOST_BODY_BYTES} bytes"
             await problem(413, "Too large", text)(scope, receive, send)
