@@ -26,6 +26,7 @@ from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
     PowerTransformer,
+    QuantileTransformer,
     RobustScaler,
     StandardScaler,
 )
@@ -162,9 +163,14 @@ def with_decimals(model: BaseEstimator) -> BaseEstimator:
         return model
     result = copy.deepcopy(model)
     for step in steps_of(result):
-        if type(step) in FORMULAS:
+        if computes_in_doubles(step):
             setattr(step, _DECIMALS, True)
     return result
+
+
+def computes_in_doubles(step: Any) -> bool:
+    """Whether a step's numbers are doubles, and those of a table make a difference."""
+    return type(step) in FORMULAS or isinstance(step, QuantileTransformer)
 
 
 def reads_decimals(step: Any) -> bool:

@@ -26,7 +26,7 @@ from ounce_exporters.own.conversion import (
     convert_columns,
 )
 from ounce_exporters.own.estimators import cuts_probabilities
-from ounce_exporters.own.formulas import FORMULAS, with_decimals
+from ounce_exporters.own.formulas import computes_in_doubles, with_decimals
 from ounce_exporters.own.letter_case import with_common_locale
 from ounce_exporters.own.text_gaps import (
     gap_of,
@@ -225,7 +225,7 @@ def _as_given(values: NDArray[Any], steps: Sequence[BaseEstimator]) -> NDArray[A
     """
     decimals = np.asarray(values, np.float32).astype(np.str_).astype(np.float64)
     compares = any(isinstance(step, HISTOGRAMS) for step in steps)
-    if compares and not any(type(step) in FORMULAS for step in steps):
+    if compares and not any(map(computes_in_doubles, steps)):
         return np.minimum(decimals, values.astype(np.float64))
     return decimals
 

@@ -12,6 +12,8 @@ from ounce_exporters.export.graphs import IR_VERSION, normalize, with_prefix
 
 FEATURES = "features"
 """Name of the input of a graph that is made of operators alone."""
+DIGITS = 7
+"""Of decimals that float32 tells apart, whatever their size."""
 _ANSWER = "answer"
 _END = 2**31 - 1
 ML_OPSET = 3
@@ -51,11 +53,11 @@ class Operators:
 
     def decimals(self, name: str) -> str:
         """Float32 as the doubles that a table has: 0.1 is 0.1 where it is the number of at most
-        seven digits that float32 rounds to it."""
+        `DIGITS` that float32 rounds to it."""
         exact = self.doubles(name)
         size = self.add("Clip", self.add("Abs", exact), np.array(1e-9), np.array(1e9))
         tens = self.add("Floor", self.add("Div", self.add("Log", size), np.array(np.log(10))))
-        places = self.add("Max", self.add("Sub", np.array(6.0), tens), np.array(0.0))
+        places = self.add("Max", self.add("Sub", np.array(DIGITS - 1.0), tens), np.array(0.0))
         shift = self.add("Pow", np.array(10.0), places)
         found = self.add("Div", self.add("Round", self.add("Mul", exact, shift)), shift)
         rounded = self.doubles(self.add("Cast", found, to=TensorProto.FLOAT))

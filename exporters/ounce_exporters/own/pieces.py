@@ -11,7 +11,7 @@ from scipy.interpolate import CubicSpline
 from scipy.special import expit
 from scipy.stats import norm
 
-from ounce_exporters.own.operators import FEATURES, Operators
+from ounce_exporters.own.operators import DIGITS, FEATURES, Operators
 
 _NEAR = 1e-7
 """As scikit-learn keeps normal quantiles away from 0 and 1."""
@@ -52,14 +52,20 @@ def piecewise(
     return value
 
 
-def to_shares(step: Any, width: int) -> onnx.ModelProto:
-    """A `QuantileTransformer`: each column as its share of the learned rows below it."""
+def to_shares(step: Any, width: int, decimals: bool) -> onnx.ModelProto:
+    """A `QuantileTransformer`: each column as its share of the learned rows below it.
+
+    Args:
+        step: fitted.
+        width: columns that it reads.
+        decimals: whether 0.1 shall be 0.1, not what it is in float32.
+    """
     made = Operators()
-    whole = made.doubles(FEATURES)
+    whole = (made.decimals if decimals else made.doubles)(FEATURES)
     parts = []
     for place in range(width):
         x = made.columns(whole, [place])
-        known = _as_requested(step.quantiles_[:, place])
+        known = _as_requested(step.quantiles_[:, place], decimals)
         # Of values that were learned several times scikit-learn takes the middle of their shares.
         both = [_between(made, x, known, step.references_, upper) for upper in (True, False)]
         share = made.add("Mul", made.add("Add", *both), np.array(0.5))
@@ -77,21 +83,24 @@ def to_shares(step: Any, width: int) -> onnx.ModelProto:
     return made.of_features(width, made.side_by_side(parts))
 
 
-def _as_requested(quantiles: NDArray[Any]) -> NDArray[np.float64]:
-    """Quantiles where float32 puts what they were learned of.
+def _as_requested(quantiles: NDArray[Any], decimals: bool) -> NDArray[np.float64]:
+    """Quantiles where float32, or `Operators.decimals`, puts what they were learned of.
 
     Of one value scikit-learn makes several that differ in the last bits. They still do so: the
     value is the decimal among them, or else the most frequent one.
     """
     exact = np.asarray(quantiles, np.float64)
     rounded = exact.astype(np.float32)
-    placed = rounded.astype(np.float64)
+    placed = exact.copy()
     for value in np.unique(rounded):
-        alike = rounded == value
+        alike = np.flatnonzero(rounded == value)
+        if decimals and len(alike) == 1 and 0 < alike[0] < len(exact) - 1:
+            continue  # most such are means of two values, and no value of the table
         found, counts = np.unique(exact[alike], return_counts=True)
         decimal = float(str(value))
         known = decimal if decimal in found else found[counts.argmax()]
-        placed[alike] += exact[alike] - known
+        short = decimals and float(f"{decimal:.{DIGITS}g}") == decimal
+        placed[alike] = exact[alike] - known + (decimal if short else float(value))
     return np.maximum.accumulate(placed)
 
 

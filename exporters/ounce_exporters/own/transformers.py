@@ -116,7 +116,7 @@ _GRAPHS: dict[type, Callable[[Any, int], onnx.ModelProto]] = {
     **dict.fromkeys(FORMULAS, _formula),
     FunctionTransformer: _function,
     KNNImputer: fill_by_nearest,
-    QuantileTransformer: to_shares,
+    QuantileTransformer: lambda step, width: to_shares(step, width, reads_decimals(step)),
     RBFSampler: _random_features,
     SimpleImputer: _with_gaps_marked,
     SplineTransformer: _splines,

@@ -88,6 +88,13 @@ LABELLING: dict[str, Callable[[], Any]] = {
     "normal shares": lambda: make_pipeline(
         QuantileTransformer(n_quantiles=50, output_distribution="normal"), LogisticRegression()
     ),
+    "boosting behind shares": lambda: make_pipeline(
+        QuantileTransformer(n_quantiles=50), HistGradientBoostingClassifier(max_bins=50)
+    ),
+    "boosting behind normal shares": lambda: make_pipeline(
+        QuantileTransformer(n_quantiles=N, output_distribution="normal"),
+        HistGradientBoostingClassifier(max_bins=50),
+    ),
     "neighbours": lambda: make_pipeline(StandardScaler(), KNeighborsClassifier(7)),
     "near neighbours": lambda: make_pipeline(
         StandardScaler(), KNeighborsClassifier(7, weights="distance")

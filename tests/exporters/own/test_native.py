@@ -13,10 +13,12 @@ from ounce_exporters.api import Outputs, add_model
 from ounce_exporters.cascades.planning import plan_ladder
 from ounce_exporters.export.artifacts import new_ladder
 from ounce_exporters.ladder.building import build_ladder
+from ounce_exporters.own.native import from_sklearn
 from ounce_exporters.progress.reporters import Reporters
 from ounce_exporters.tasks.table.options import TableOptions
 from ounce_exporters.tasks.table.recipes import recipes
 from ounce_exporters.tasks.table.task import load
+from ounce_schemas.documents import TASK_FILE, read_task
 from ounce_schemas.errors import ExportError
 from ounce_schemas.measure import Measure
 from sklearn.compose import make_column_transformer
@@ -29,7 +31,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, QuantileTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
@@ -112,6 +114,24 @@ def test_a_regressor_joins_under_the_name_of_its_class(models: Path) -> None:
     card = next(card for card in ladder.cards if card.model == "extra-trees-regressor")
     assert card.regression is not None
     assert card.regression.r2 > 0.7
+
+
+def test_shares_are_asked_of_the_numbers_that_the_table_has(models: Path) -> None:
+    """A little less than a quantile is another share."""
+    frame = FRAME[["warm", "wet"]]
+    model = make_pipeline(
+        QuantileTransformer(n_quantiles=400), HistGradientBoostingClassifier(max_bins=99)
+    ).fit(frame, TABLE["busy"])
+    task = read_task(models / "rooms" / TASK_FILE)
+    native = from_sklearn(model, task).native
+    assert native is not None
+    inputs = {
+        tensor.name: FRAME[list(tensor.columns or ())].to_numpy(
+            object if tensor.datatype == "BYTES" else np.float32
+        )
+        for tensor in task.inputs
+    }
+    np.testing.assert_array_equal(native(inputs), model.predict_proba(frame))
 
 
 def network(*sizes: int) -> torch.nn.Module:
