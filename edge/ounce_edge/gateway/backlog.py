@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 _PAUSE_S = 2.0
 _TIMEOUT_S = 5.0
 _OF_SLOW_LINES = ("transaction.timeout.ms", "connections.max.idle.ms")
-"""librdkafka takes a connection for idle whose request is still on a slow line."""
+"""Of `TRANSACTION_SETTINGS`: what a record that needs more time gets more of."""
 _EXPECTED = (BrokerError, StoreError, KafkaException)
 _MOST_URGENT = 100
 """Devices that go first at once."""

@@ -8,8 +8,10 @@ from confluent_kafka import Consumer
 from ounce_edge.broker import compacted, event_producer, label_reader
 from ounce_edge.broker.delivery import at_least_once
 from ounce_edge.broker.delivery.publishing import Publishing
+from ounce_edge.broker.delivery.transactional_producer import TRANSACTION_SETTINGS
 from ounce_edge.broker.link import SILENT_MS
 from ounce_edge.broker.reading.consumer import CONSUMER_SETTINGS
+from ounce_edge.recommender.pacing.transaction_size import LONGEST_MS
 from ounce_edge.worker.reading.subscription import make_broker
 from ounce_edge.worker.settings.worker import WorkerSettings
 
@@ -69,3 +71,9 @@ def test_the_consumer_of_requests_reads_little_enough_for_a_slow_line() -> None:
     assert known["socket.timeout.ms"] == SILENT_MS + 60_000
     assert known["fetch.max.bytes"] <= SLOW_LINE_BYTES / 2  # labels take the other half
     Consumer({**CONSUMER_SETTINGS, "group.id": "g"}).close()  # the client takes these settings
+
+
+def test_no_connection_is_idle_as_long_as_a_transaction_that_is_not_made_smaller() -> None:
+    idle_ms = TRANSACTION_SETTINGS["connections.max.idle.ms"]
+    assert idle_ms > 1.25 * LONGEST_MS  # the client is early by up to a tenth
+    assert idle_ms > 0.5 * TRANSACTION_SETTINGS["transaction.timeout.ms"]  # as `Pace` has it

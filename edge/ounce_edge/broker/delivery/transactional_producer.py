@@ -43,7 +43,8 @@ TRANSACTION_SETTINGS: ProducerSettings = {
     "retry.backoff.ms": 2,
     "linger.ms": 0,  # a commit flushes at once
     # Sending offsets, librdkafka may wait until a connection is lost once more (its issue 5456).
-    "connections.max.idle.ms": 3000,
+    # Yet it takes one for idle, too, whose records are still on a slow line, and sends them again.
+    "connections.max.idle.ms": 6000,
 }
 _TRY_S = 5.0
 """Seconds of one attempt at a step of a transaction; what can be retried is tried again."""
