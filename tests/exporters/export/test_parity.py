@@ -51,7 +51,7 @@ def test_labels_that_are_nearly_as_probable_are_others() -> None:
 
 
 def test_other_labels_fail() -> None:
-    with pytest.raises(ExportError, match=r"99\.75% of 2000 test items.* leave the scaler out$"):
+    with pytest.raises(ExportError, match=r"99\.75% of 2000 test items.* as near: leave it out$"):
         check_parity(CLASSES, changed(5, 0.5), NATIVE)
 
 
