@@ -10,19 +10,20 @@ from ounce_edge.recommender.rule.explanation import Assessment
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_schemas.policy_history import PolicyVersion
-from ounce_schemas.routing import Choice
+from ounce_schemas.routing import Choice, Objective
 from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.control.access.principal import Role
 from ounce_services.control.api.app import make_app
 from ounce_services.control.console.frontier import plot
 from ounce_services.control.console.pages import _environment
-from ounce_services.control.console.views import WHY
+from ounce_services.control.console.views import UNITS, WHY
 from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
 from ounce_services.registry.topic import ModelsTopic
 
 from tests.services.control.conftest import MemoryTopics, logged_in
 from tests.services.test_shadow_comparison import answer
+from tests.support.edge.ladders import DIGITS, write_ladder
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,19 @@ def test_of_many_tasks_the_worst_is_listed_first_and_the_chosen_one_is_shown_who
 @pytest.mark.parametrize(("per_s", "text"), [(0.3, "0.3"), (9.94, "9.9"), (12_345.6, "12,346")])
 def test_slow_rates_are_not_rounded_to_nothing(per_s: float, text: str) -> None:
     assert _environment().filters["rate"](per_s) == text
+
+
+@pytest.mark.parametrize("objective", Objective)
+def test_ladders_are_shown_whatever_is_to_be_least(
+    plane: Plane, settings: ControlSettings, objective: Objective
+) -> None:
+    write_ladder(settings.models, DIGITS, "a", "b")
+    document = f"objective: {objective}"
+    client = logged_in(plane)
+    assert client.post("/policy/apply", data={"document": document, "base": 0}).status_code == 200
+    text = client.get("/ladders").text
+    assert f"Cost, {UNITS[objective]}</th>" in text
+    assert f"cost of an item, {UNITS[objective]}</text>" in text
 
 
 def test_pages_begin_with_a_task_that_kafka_has(

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from ounce_edge.dry_run.meeting import Message
 from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy import Policy
-from ounce_schemas.routing import Choice
+from ounce_schemas.routing import Choice, Objective
 from ounce_schemas.topics import TASK_NAME_PATTERN
 from pydantic import BeforeValidator
 
@@ -39,6 +39,14 @@ WHY = {
     Choice.FALLBACK_FASTEST: "one that takes little time; none is in time",
 }
 """Why a plan answered, for people."""
+
+UNITS = {
+    Objective.CPU_TIME: "CPU ms",
+    Objective.ENERGY: "joules",
+    Objective.PRICE: "as priced",
+    Objective.MEMORY: "bytes",
+}
+"""What the cost of an item is counted in."""
 
 
 @router.get("/")
@@ -79,7 +87,7 @@ def show_ladders(request: Request, plane: Parts, caller: Viewer) -> Response:
         plots[task] = plot([] if choice is None else choice.plans)
     return page(
         request, "ladders", caller, plots=plots, current=current_name(plane),
-        objective=policy.objective,
+        unit=UNITS[policy.objective],
     )  # fmt: skip
 
 
