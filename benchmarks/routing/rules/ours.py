@@ -22,7 +22,7 @@ class Ours(Rule):
 
     def __init__(self, table: Table, overhead: Overhead) -> None:
         super().__init__(table, overhead)
-        self._watch = ModelWatch(self.plans, "digits", [""] * len(self.plans.models))
+        self._watch = ModelWatch(self.plans, "digits", [(m.name, "") for m in self.plans.models])
         self._late_credit_ms = 0.0
         self._overload = Overload()
 

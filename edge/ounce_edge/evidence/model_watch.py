@@ -28,11 +28,12 @@ class ModelWatch:
     Args:
         plans: of the edition.
         task: its name.
-        versions: of the models.
+        released: of each model, the name and the version that releases have it by. One file on the
+            CPU and on the GPU has one name there.
     """
 
-    def __init__(self, plans: Plans, task: str, versions: Sequence[str]) -> None:
-        self._plans, self._task, self._versions = plans, task, versions
+    def __init__(self, plans: Plans, task: str, released: Sequence[tuple[str, str]]) -> None:
+        self._plans, self._task, self._released = plans, task, released
         self._looked_at = plans.accuracy.refuted
         """What was looked at last for models that are worse."""
         self._told_worse = set[int]()
@@ -166,22 +167,23 @@ class ModelWatch:
         if self._plans.accuracy.refuted is self._looked_at:
             return []
         self._looked_at = self._plans.accuracy.refuted
-        new = sorted(self._plans.worse_models - self._told_worse)
-        self._told_worse.update(new)
-        return [
-            Incident(EventKind.MODEL_WORSE, self._plans.models[m].name, self._worse_text(m))
-            for m in new
-        ]
+        incidents = []
+        for m in sorted(self._plans.worse_models - self._told_worse):
+            name, _ = self._released[m]
+            if all(self._released[told] != self._released[m] for told in self._told_worse):
+                incidents.append(Incident(EventKind.MODEL_WORSE, name, self._worse_text(m)))
+            self._told_worse.add(m)
+        return incidents
 
     def _worse_text(self, model: int) -> str:
-        plans, name = self._plans, self._plans.models[model].name
+        plans, (name, version) = self._plans, self._released[model]
         refuted = np.flatnonzero(plans.accuracy.refuted).tolist()
         p = min(
             (p for p in refuted if any(step.model == model for step in plans[p].steps)),
             key=lambda p: len(plans[p].steps),
         )
         return (
-            f"labels contradict the card of model {name}, version {self._versions[model]}: "
+            f"labels contradict the card of model {name}, version {version}: "
             f"{self._believed_text(p)}; `ounce models retire {self._task} {name}` withdraws it, "
             f"`ounce models restore {self._task} RELEASE` brings back the release before"
         )

@@ -15,7 +15,13 @@ from ounce_edge.models.canaries import answer_limit
 from ounce_edge.models.catalogue import CpuOnly, Ladder, ServedModel, Trial, WhyCpu, load_ladder
 from ounce_edge.models.checks import check_model, sample_inputs
 from ounce_edge.models.model_memory import ManagedModel
-from ounce_edge.models.runtimes.base import EngineAbsentError, LoadedModel, Runtime, kind_of
+from ounce_edge.models.runtimes.base import (
+    GPU_KINDS,
+    EngineAbsentError,
+    LoadedModel,
+    Runtime,
+    kind_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +97,12 @@ def load_everywhere(
     return replace(
         ladder, models=models, cpu_only=cpu_only, version=version if on_gpu else ladder.version
     )
+
+
+def released_name(model: ServedModel) -> str:
+    """What releases and folders call a model, which may run on the GPU."""
+    name = model.card.model
+    return name.removesuffix(SUFFIX) if model.runtime in GPU_KINDS else name
 
 
 def _on_gpu(

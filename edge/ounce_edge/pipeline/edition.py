@@ -15,6 +15,7 @@ from ounce_edge.evidence.incidents import Incident
 from ounce_edge.evidence.logged_route import LoggedRoute
 from ounce_edge.evidence.model_watch import ModelWatch
 from ounce_edge.models.catalogue import Ladder, ServedModel
+from ounce_edge.models.cpu_and_gpu import released_name
 from ounce_edge.models.first_beliefs import FirstBelief, measured_belief
 from ounce_edge.models.planning import make_plans
 from ounce_edge.models.routes import make_routes
@@ -52,8 +53,11 @@ class Edition:
         self.ladder = ladder
         self.schemas, self.pixels = schemas, pixels
         self.plans, self.models = make_plans(ladder, policy, first_belief, watts)
+        self.released_names = [released_name(m) for m in self.models]
+        """By model: what releases call it."""
         versions = [m.card.version for m in self.models]
-        self.watch = ModelWatch(self.plans, ladder.task.name, versions)
+        released = list(zip(self.released_names, versions, strict=True))
+        self.watch = ModelWatch(self.plans, ladder.task.name, released)
         self.plan_keys: Sequence[Hashable] = [
             (plan.name, *((self.models[s.model].card.sha256, s.threshold) for s in plan.steps))
             for plan in self.plans.plans

@@ -29,7 +29,7 @@ class Snapshot:
     suspended: Mapping[str, bool]
     """By model: whether it is out of the plans."""
     worse: Mapping[str, bool]
-    """By model: whether labels contradict its card for the worse."""
+    """By model, as releases call it: whether labels contradict its card for the worse."""
     n_open: int
     """Requests taken and not yet answered."""
     is_overloaded: bool
@@ -51,7 +51,8 @@ class Snapshot:
         state = plans.renew_state(at_s)
         figures = list(zip(plans.tables.names, state.accuracy, state.accuracy_low, strict=True))
         used = {step.model for p in edition.permitted for step in plans[p].steps}
-        worse = plans.worse_models
+        names = edition.released_names
+        worse = {names[m] for m in plans.worse_models}
         return cls(
             task=edition.task.name,
             plans=[PlanSnapshot(*figures[p]) for p in edition.permitted],
@@ -59,7 +60,7 @@ class Snapshot:
             suspended={
                 plans.models[m].name: plans.models[m].suspension.is_open(at_s) for m in sorted(used)
             },
-            worse={plans.models[m].name: m in worse for m in sorted(used)},
+            worse={names[m]: names[m] in worse for m in sorted(used)},
             n_open=n_open,
             is_overloaded=is_overloaded,
             is_recording_stopped=is_recording_stopped,

@@ -47,6 +47,7 @@ class LadderSeries:
             to.memory.remove(task, name)
         for model in gone.suspended:
             to.suspended.remove(task, model)
+        for model in gone.worse:
             to.worse.remove(task, model)
         for plan in gone.plans:
             to.expected_accuracy.remove(task, plan.name)

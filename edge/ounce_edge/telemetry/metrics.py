@@ -206,7 +206,8 @@ class Metrics:
         to.highest_floor.labels(task).set(snapshot.highest_floor)
         for model, is_suspended in snapshot.suspended.items():
             to.suspended.labels(task, model).set(is_suspended)
-            to.worse.labels(task, model).set(snapshot.worse[model])
+        for model, is_worse in snapshot.worse.items():
+            to.worse.labels(task, model).set(is_worse)
         to.waiting.labels(task).set(snapshot.n_open)
         to.overloaded.labels(task).set(snapshot.is_overloaded)
         to.recording_stopped.labels(task).set(snapshot.is_recording_stopped)

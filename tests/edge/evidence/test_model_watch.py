@@ -17,7 +17,7 @@ N, VALUE, SURE = 10_000, 0.95, 0.9
 """Validation items, the accuracy on them, and the share that the first step answers."""
 THRESHOLD, SURE_BY, UNSURE_BY = 0.8, 0.98, 0.6
 BATCH, CALLS = 300, 40
-VERSIONS = ["1a2b", "3c4d"]
+RELEASED = [("light", "1a2b"), ("heavy", "3c4d")]
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def outcome(rng: np.random.Generator, *, n: int = BATCH, cut: bool = False) -> O
 @pytest.mark.parametrize("n", [5, 64, BATCH])
 @pytest.mark.parametrize("cut", [False, True])
 def test_how_many_go_on_to_the_next_step_is_no_shift(plans: Plans, n: int, cut: bool) -> None:
-    rng, watch = np.random.default_rng(0), ModelWatch(plans, "digits", VERSIONS)
+    rng, watch = np.random.default_rng(0), ModelWatch(plans, "digits", RELEASED)
     for i in range(CALLS):
         watch.learn_outcome(0, outcome(rng, n=n, cut=cut and i % 2 == 0))
         plans.accuracy.refresh(float(i))
@@ -58,7 +58,7 @@ def test_how_many_go_on_to_the_next_step_is_no_shift(plans: Plans, n: int, cut: 
 
 
 def test_inputs_of_which_more_need_the_next_step_are_one(plans: Plans) -> None:
-    rng, watch = np.random.default_rng(0), ModelWatch(plans, "digits", VERSIONS)
+    rng, watch = np.random.default_rng(0), ModelWatch(plans, "digits", RELEASED)
     for _ in range(CALLS):
         answers = outcome(rng)
         answers.result[: BATCH // 2] = [UNSURE_BY, 1.0 - UNSURE_BY]
@@ -68,7 +68,7 @@ def test_inputs_of_which_more_need_the_next_step_are_one(plans: Plans) -> None:
 
 
 def test_what_a_model_answered_beside_failures_is_no_evidence(plans: Plans) -> None:
-    rng, watch = np.random.default_rng(0), ModelWatch(plans, "digits", VERSIONS)
+    rng, watch = np.random.default_rng(0), ModelWatch(plans, "digits", RELEASED)
     for _ in range(CALLS):
         answers = outcome(rng)
         answers.result[: BATCH // 2] = np.nan
@@ -83,7 +83,7 @@ def test_a_shift_that_goes_to_and_fro_is_told_once_a_minute() -> None:
     names = [f"plan-{i}" for i in range(7)]
     one_model = [Model("light", 1000, LatencyBelief([1], [1.0], [1.0]))]
     plans = Plans(one_model, [Plan(name, [PlanStep(0, 1.0)], prior) for name in names])
-    watch, flips = ModelWatch(plans, "digits", VERSIONS), 0
+    watch, flips = ModelWatch(plans, "digits", RELEASED), 0
 
     def told(at_s: int, good: int, bad: int) -> list[Incident]:
         nonlocal flips
@@ -139,7 +139,7 @@ def test_a_model_is_worse_than_its_card_where_labels_say_so(
     labels: dict[int, tuple[int, int]], worse: list[str]
 ) -> None:
     plans = ladder_of_two()
-    watch = ModelWatch(plans, "digits", VERSIONS)
+    watch = ModelWatch(plans, "digits", RELEASED)
     for plan, (good, bad) in labels.items():
         plans.accuracy.observe_labels(plan, good, bad, 0.0)
     assert watch.look_at_worse() == []
@@ -152,9 +152,20 @@ def test_a_model_is_worse_than_its_card_where_labels_say_so(
     assert watch.look_at_worse() == []  # once is enough
 
 
+def test_one_file_on_the_cpu_and_on_the_gpu_is_told_once_by_the_name_that_releases_have() -> None:
+    plans = ladder_of_two()
+    watch = ModelWatch(plans, "digits", [("mlp", "1a2b")] * 2)
+    for at_s, plan in ((0.0, HEAVY), (1.0, LIGHT)):
+        plans.accuracy.observe_labels(plan, 80, 20, at_s)
+        plans.accuracy.refresh(at_s)
+        told = watch.look_at_worse()
+        assert [incident.subject for incident in told] == (["mlp"] if plan == HEAVY else [])
+        assert all("`ounce models retire digits mlp` withdraws it" in one.text for one in told)
+
+
 def test_what_is_told_of_a_worse_model_says_how_to_withdraw_it() -> None:
     plans = ladder_of_two()
-    watch = ModelWatch(plans, "digits", VERSIONS)
+    watch = ModelWatch(plans, "digits", RELEASED)
     plans.accuracy.observe_labels(HEAVY, 80, 20, 0.0)
     plans.accuracy.refresh(0.0)
     [told] = watch.look_at_worse()
@@ -171,7 +182,7 @@ def test_labels_of_one_class_may_speak_against_a_model_whose_measure_is_as_its_c
     prior = AccuracyPrior(0.95, *strata.interval([0.95] * 3, counted), 2040, None, counted, right)
     model = Model("light", 1000, LatencyBelief([1], [1.0], [1.0]))
     plans = Plans([model], [Plan("light", [PlanStep(0)], prior)], strata=strata)
-    watch = ModelWatch(plans, "digits", VERSIONS)
+    watch = ModelWatch(plans, "digits", RELEASED)
     plans.accuracy.observe_labels(0, 80, 20, 0.0, stratum=2)
     plans.accuracy.refresh(0.0)
     assert not plans.accuracy.moved[0]
@@ -181,11 +192,11 @@ def test_labels_of_one_class_may_speak_against_a_model_whose_measure_is_as_its_c
 
 def test_another_edition_tells_of_the_same_version_no_more_and_of_another_one() -> None:
     before, after = ladder_of_two(), ladder_of_two()
-    told = ModelWatch(before, "digits", VERSIONS)
+    told = ModelWatch(before, "digits", RELEASED)
     before.accuracy.observe_labels(LIGHT, 80, 20, 0.0)
     before.accuracy.refresh(0.0)
     assert len(told.look_at_worse()) == 1
-    same = ModelWatch(after, "digits", VERSIONS)
+    same = ModelWatch(after, "digits", RELEASED)
     after.inherit(before, {0: 0, 1: 1}, {0: 0, 1: 1, 2: 2})
     same.inherit(told, {0: 0, 1: 1}, {0: 0, 1: 1, 2: 2})
     after.accuracy.refresh(1.0)
@@ -194,7 +205,7 @@ def test_another_edition_tells_of_the_same_version_no_more_and_of_another_one() 
     other = ladder_of_two()
     other.inherit(before, {1: 1}, {1: 1})  # light is another file
     assert other.worse_models == set()
-    anew = ModelWatch(other, "digits", VERSIONS)
+    anew = ModelWatch(other, "digits", RELEASED)
     anew.inherit(told, {1: 1}, {1: 1})
     other.accuracy.observe_labels(LIGHT, 80, 20, 2.0)
     other.accuracy.refresh(2.0)

@@ -129,3 +129,15 @@ def test_decisions_of_each_edition_are_recorded_with_its_own_plans(tmp_path: Pat
         for header, entry in read_decisions(tmp_path, "digits")
     ]
     assert found == [("p1", ["one"], [b'"0"']), ("p2", ["two"], [b'"1"'])]
+
+
+def test_labels_speak_against_a_file_by_the_name_that_releases_have() -> None:
+    on_gpu = replace(served(DIGITS, "net-gpu", accuracy=0.95), runtime="cuda")
+    serving = pipeline(served(DIGITS, "net", accuracy=0.95), on_gpu, served(DIGITS, "tree-gpu"))
+    plans = serving.edition.plans
+    [p] = [p for p, plan in enumerate(plans.plans) if plan.name == "net-gpu"]
+    plans.accuracy.observe_labels(p, 10, 190, 0.0)
+    plans.accuracy.refresh(0.0)
+    assert serving.snapshot().worse == {"net": True, "tree-gpu": False}
+    [told] = serving.edition.watch.look_at_worse()
+    assert told.subject == "net"
