@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from ounce_services.control.access.principal import EVERYBODY, Role
 from ounce_services.control.api.app import make_app
+from ounce_services.control.console import pages
 from ounce_services.control.plane import Plane
 
 from tests.services.control.conftest import Caller, MemoryTopics, logged_in
@@ -129,6 +130,19 @@ def test_what_is_wrong_with_a_page_is_told_to_people(plane: Plane) -> None:
     assert "Content-Type" not in answer.text
     letters = ann.post("/dead-letters", data={"task": "digits", "position": "first"})
     assert (letters.status_code, "body.position" in letters.text) == (422, True)
+
+
+def test_a_part_that_refreshes_waits_for_no_answer_for_ever() -> None:
+    """Else a frozen control plane would show old figures without a word."""
+    templates = Path(pages.__file__).parent / "templates"
+    tags = [
+        tag
+        for path in templates.glob("*.html")
+        for tag in re.findall(r"<[^<>]*hx-trigger=\"every.*>", path.read_text())
+    ]
+    assert len(tags) == 3
+    for tag in tags:
+        assert re.search(r"""hx-request='{"timeout": [0-9]+}'""", tag), tag
 
 
 def test_topics_of_others_are_no_tasks(plane: Plane) -> None:
