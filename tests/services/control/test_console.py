@@ -43,6 +43,8 @@ def test_who_logs_in_is_led_to_the_page_that_was_asked_for_and_nowhere_else(
     asked = "/decision?task=digits&id=a%2Fb%26c"
     nobody, (key, _) = as_(None), plane.gate.keys.make("ann", Role.VIEWER)
     login = nobody.get(asked)
+    long = nobody.get("/decision", params={"task": "digits", "id": 500 * "\U0001f600"})
+    assert (long.status_code, long.url.path) == (200, "/login")
     [to] = re.findall(r'name="to" value="([^"]*)"', login.text)
     assert unescape(to) == asked
     wrong = nobody.post("/login", data={"key": "no", "to": asked})

@@ -33,10 +33,12 @@ _may_be_empty = BeforeValidator(lambda text: text or None)
 ReasonQuery = Annotated[Reason | None, _may_be_empty, Query()]
 ReasonField = Annotated[Reason | None, _may_be_empty, Form()]
 TaskField = Annotated[str, Form(pattern=TASK_NAME_PATTERN)]
+_MOST_TARGET = 10_000
+"""Letters of a page's address: one with the longest id of a message, each letter of it escaped."""
 
 
 @router.get("/login")
-def show_login(request: Request, to: Annotated[str, Query(max_length=4000)] = "") -> Response:
+def show_login(request: Request, to: Annotated[str, Query(max_length=_MOST_TARGET)] = "") -> Response:
     """Ask for a key, then lead to the page that was asked for."""
     return page(request, "login", None, trouble="", to=page_of(to))
 
@@ -46,7 +48,7 @@ def log_in(
     request: Request,
     plane: Parts,
     key: Annotated[str, Form(max_length=200)],
-    to: Annotated[str, Form(max_length=4000)] = "",
+    to: Annotated[str, Form(max_length=_MOST_TARGET)] = "",
 ) -> Response:
     """Log in with a key."""
     address = request.client.host if request.client is not None else "?"
