@@ -11,7 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from ounce_exporters.own.operators import FEATURES, Operators
 
-_SAME = 1e-12
+_SAME = 1e-14
 """Share of two rows' squares: a squared distance below is what float32 makes of none."""
 
 _NOWHERE = 1e300

@@ -164,6 +164,9 @@ def test_labels_of_decimals(what: str) -> None:
 
 VALUING: dict[str, Callable[[], Any]] = {
     "near neighbours": lambda: KNeighborsRegressor(5, weights="distance"),
+    "near neighbours of large numbers": lambda: make_pipeline(
+        FunctionTransformer(lambda x: x + 100_000), KNeighborsRegressor(5, weights="distance")
+    ),
     "a ridge of kernels": lambda: make_pipeline(StandardScaler(), KernelRidge(kernel="rbf")),
     "a ridge of powers": lambda: make_pipeline(StandardScaler(), KernelRidge(kernel="poly")),
     "a process": lambda: make_pipeline(
