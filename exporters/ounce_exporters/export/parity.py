@@ -81,8 +81,8 @@ def check_parity(
     agreeing = float((same & (differences <= limit)).mean())
     if agreeing < limits.agreement:
         advice = (
-            "A file counts in 32 bits, and a step of it decides by less, such as trees behind other "
-            "steps, or among neighbours that are as near: leave it out"
+            "A file counts in 32 bits, and a step of it decides by less, such as trees behind "
+            "other steps, or among neighbours that are as near: leave it out"
             if agreeing > _SAME_MODEL
             else "The file computes something else: what made it does not convert such a model "
             "rightly"
