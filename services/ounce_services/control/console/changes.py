@@ -38,7 +38,9 @@ _MOST_TARGET = 10_000
 
 
 @router.get("/login")
-def show_login(request: Request, to: Annotated[str, Query(max_length=_MOST_TARGET)] = "") -> Response:
+def show_login(
+    request: Request, to: Annotated[str, Query(max_length=_MOST_TARGET)] = ""
+) -> Response:
     """Ask for a key, then lead to the page that was asked for."""
     return page(request, "login", None, trouble="", to=page_of(to))
 
