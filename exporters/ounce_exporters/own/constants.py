@@ -47,13 +47,14 @@ def with_constants(model: onnx.ModelProto, constants: Mapping[str, float | str])
 
 
 def _fits(port: onnx.ValueInfoProto, constants: Mapping[str, float | str]) -> bool:
-    """Whether an input is such a column: texts or numbers as it is, one an item."""
+    """Whether an input is such a column: texts or numbers as it is, one an item. Whole numbers
+    have no fractions."""
     value = constants.get(port.name)
     kind = port.type.tensor_type
     sizes = [dimension.dim_value for dimension in kind.shape.dim]
-    return (
-        value is not None
-        and len(sizes) == 2
-        and sizes[1] == 1
-        and isinstance(value, str) == (kind.elem_type == TensorProto.STRING)
-    )
+    if value is None or len(sizes) != 2 or sizes[1] != 1:
+        return False
+    if isinstance(value, str) or kind.elem_type == TensorProto.STRING:
+        return isinstance(value, str) and kind.elem_type == TensorProto.STRING
+    dtype = helper.tensor_dtype_to_np_dtype(kind.elem_type)
+    return dtype.kind == "f" or bool(np.array(value).astype(dtype) == value)

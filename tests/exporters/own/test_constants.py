@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pandas as pd
+import pytest
 from onnx import TensorProto, helper
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.constants import with_constants
@@ -39,13 +40,21 @@ def test_a_pipeline_reads_columns_of_one_value(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, own.predict(inputs), atol=1e-3)
 
 
-def test_an_input_of_another_kind_than_the_value_stays() -> None:
-    ports = [
-        helper.make_tensor_value_info(name, kind, ["n", 1])
-        for name, kind in [("x", TensorProto.FLOAT), ("text", TensorProto.FLOAT)]
-    ]
-    answer = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1])
-    graph = helper.make_graph([helper.make_node("Add", ["x", "text"], ["y"])], "g", ports, [answer])
+@pytest.mark.parametrize(
+    ("kind", "value", "taken"),
+    [
+        (TensorProto.FLOAT, "seven", False),
+        (TensorProto.FLOAT, 0.5, True),
+        (TensorProto.INT64, 0.5, False),
+        (TensorProto.INT64, 2.0, True),
+    ],
+)
+def test_an_input_of_another_kind_than_the_value_stays(
+    kind: int, value: float | str, taken: bool
+) -> None:
+    ports = [helper.make_tensor_value_info(name, kind, ["n", 1]) for name in ("x", "line")]
+    answer = helper.make_tensor_value_info("y", kind, ["n", 1])
+    graph = helper.make_graph([helper.make_node("Add", ["x", "line"], ["y"])], "g", ports, [answer])
     model: onnx.ModelProto = helper.make_model(graph)
-    assert with_constants(model, {"text": "seven"}) is model
-    assert [port.name for port in with_constants(model, {"text": 2.0}).graph.input] == ["x"]
+    left = [port.name for port in with_constants(model, {"line": value}).graph.input]
+    assert left == (["x"] if taken else ["x", "line"])
