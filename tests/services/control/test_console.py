@@ -10,7 +10,9 @@ import pytest
 from ounce_services.control.access.principal import EVERYBODY, Role
 from ounce_services.control.api.app import make_app
 from ounce_services.control.console import pages
+from ounce_services.control.dead_letter_desk import Listed
 from ounce_services.control.plane import Plane
+from ounce_services.dead_letters.index import Count
 
 from tests.services.control.conftest import Caller, MemoryTopics, logged_in
 from tests.support.contrast import ENOUGH, colour_of, contrast
@@ -145,6 +147,19 @@ def test_a_part_that_refreshes_waits_for_no_answer_for_ever() -> None:
     assert len(tags) == 3
     for tag in tags:
         assert re.search(r"""hx-request='{"timeout": [0-9]+}'""", tag), tag
+
+
+def test_a_reason_that_no_worker_gives_leads_nowhere(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = {"bad-header": Count(2, 0), "odd": Count(1, 0)}
+    monkeypatch.setattr(plane.dead_letters, "look_up", lambda *how: Listed([], counts))
+    ann = logged_in(plane)
+    page = ann.get("/dead-letters?task=digits").text
+    links = re.findall(r'<a href="(/dead-letters[?][^"]*)">([^<]*)</a>', page)
+    assert [text for _, text in links] == ["bad-header"]
+    assert "1 odd" in page
+    assert ann.get(unescape(links[0][0])).status_code == 200
 
 
 def test_topics_of_others_are_no_tasks(plane: Plane) -> None:

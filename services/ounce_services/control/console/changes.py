@@ -208,7 +208,10 @@ def _reasons(reason: Reason | None) -> frozenset[Reason]:
 def _letters(request: Request, plane: Plane, caller: Principal, **values: Any) -> Response:
     listed: Listed | None = values["listed"]
     counts = [] if listed is None else listed.counts.values()
-    known = {"lines": [], "trouble": "", "at": "", "outcome": None, "tasks": known_tasks(plane)}
+    known = {
+        "lines": [], "trouble": "", "at": "", "outcome": None, "tasks": known_tasks(plane),
+        "reasons": frozenset(Reason),  # a record may name any other
+    }  # fmt: skip
     n_waiting = sum(count.total - count.replayed for count in counts)
     return page(request, "letters", caller, **{**known, "n_waiting": n_waiting, **values})
 
