@@ -116,6 +116,25 @@ def _imputations(step: Any) -> Formula:
     return formula
 
 
+def _powers(step: Any) -> Formula:
+    """Yeo and Johnson's, or Box and Cox's."""
+
+    def raised(x: Any, power: float) -> Any:
+        return np.log(x) if abs(power) < np.spacing(1.0) else (x**power - 1.0) / power
+
+    def column(x: Any, power: float) -> Any:
+        if step.method == "box-cox":
+            return raised(x, power)
+        above, below = np.maximum(x, 0.0) + 1.0, np.maximum(-x, 0.0) + 1.0
+        return np.where(x >= 0, raised(above, power), -raised(below, 2.0 - power))
+
+    def formula(x: Any) -> Any:
+        made = np.hstack([column(x[:, [i]], float(p)) for i, p in enumerate(step.lambdas_)])
+        return _standard(step._scaler)(made) if step.standardize else made
+
+    return formula
+
+
 def _is_linear(model: Any) -> bool:
     return isinstance(model, LinearModel) and hasattr(model, "coef_")
 
@@ -129,6 +148,7 @@ FORMULAS: dict[type, Callable[[Any], Formula]] = {
     MinMaxScaler: _min_max,
     MissingIndicator: lambda step: lambda x: np.isnan(x)[:, step.features_],
     Nystroem: nystroem,
+    PowerTransformer: _powers,
     RobustScaler: _robust,
     SequentialFeatureSelector: _chosen,
     SparseRandomProjection: lambda step: lambda x: x @ step.components_.toarray().T,

@@ -88,6 +88,14 @@ LABELLING: dict[str, Callable[[], Any]] = {
     "normal shares": lambda: make_pipeline(
         QuantileTransformer(n_quantiles=50, output_distribution="normal"), LogisticRegression()
     ),
+    "boosting behind powers": lambda: make_pipeline(
+        PowerTransformer(), HistGradientBoostingClassifier(max_bins=50)
+    ),
+    "boosting behind other powers": lambda: make_pipeline(
+        FunctionTransformer(lambda x: x + 1.0),
+        PowerTransformer("box-cox", standardize=False),
+        HistGradientBoostingClassifier(max_bins=50),
+    ),
     "boosting behind shares": lambda: make_pipeline(
         QuantileTransformer(n_quantiles=50), HistGradientBoostingClassifier(max_bins=50)
     ),
@@ -217,6 +225,7 @@ FILLING: dict[str, Callable[[], Any]] = {
     "neighbours, and where": lambda: KNNImputer(n_neighbors=1, add_indicator=True),
     "more neighbours than share a column": lambda: KNNImputer(n_neighbors=200),
     "means, and where": lambda: make_union(SimpleImputer(), MissingIndicator()),
+    "means of powers": lambda: make_pipeline(PowerTransformer(), SimpleImputer()),
     "means of shares": lambda: make_pipeline(QuantileTransformer(n_quantiles=50), SimpleImputer()),
     "means of normal shares": lambda: make_pipeline(
         QuantileTransformer(n_quantiles=50, output_distribution="normal"), SimpleImputer()
