@@ -11,6 +11,9 @@ one observation, so that groups of nearly one size say little of others."""
 ITEMS_BOUNDS = (1.0, 64.0)
 """At least and at most so many do. Large groups are begun only where they are believed to be worth
 it, so a belief that is too low could last."""
+STALL_FACTOR = 100.0
+"""A group counts as at most so many times as long as it is believed to take. Others that use the
+processor hold one up for less; a computer that slept for a minute does not."""
 _KEEP = 1.0 - 1.0 / MEMORY_GROUPS
 
 
@@ -36,6 +39,10 @@ class OverheadBelief:
             elapsed_ms: its time beside the calls, milliseconds.
             processor_ms: of that, on the processor; all zeros where that can't be told.
         """
+        if self._groups >= FEW_GROUPS:
+            group_items = self._group_items
+            usual_ms = (group_items + n_items) * self._item_ms(group_items)
+            elapsed_ms = min(elapsed_ms, STALL_FACTOR * usual_ms)
         self._groups = self._groups * _KEEP + 1.0
         self._items = self._items * _KEEP + n_items
         self._squares = self._squares * _KEEP + n_items * n_items
@@ -46,14 +53,18 @@ class OverheadBelief:
     @property
     def group_ms(self) -> float:
         """Time of a group, however few messages it has."""
-        return self._group_items * self.item_ms
+        group_items = self._group_items
+        return group_items * self._item_ms(group_items)
 
     @property
     def item_ms(self) -> float:
         """Time of each of its messages."""
+        return self._item_ms(self._group_items)
+
+    def _item_ms(self, group_items: float) -> float:
         before = FEW_GROUPS * (1.0 - self._groups / MEMORY_GROUPS)
         items, groups = self._items + before, self._groups + before
-        return self._elapsed_ms / (items + self._group_items * groups)
+        return self._elapsed_ms / (items + group_items * groups)
 
     @property
     def _group_items(self) -> float:

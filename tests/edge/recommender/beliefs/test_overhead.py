@@ -44,6 +44,18 @@ def test_groups_that_other_programs_hold_up_take_longer_and_compare_as_before() 
     assert busy.group_ms + busy.item_ms * SIZES.mean() == pytest.approx(mean_ms, rel=0.05)
 
 
+def test_a_computer_that_slept_makes_no_group_dear() -> None:
+    overhead = OverheadBelief()
+    for _ in range(500):
+        overhead.observe(1, 0.3, 0.3)
+    before_ms = overhead.group_ms
+    overhead.observe(1, 60_000.0, 0.3)
+    assert overhead.group_ms == pytest.approx(before_ms, rel=0.3)
+    for _ in range(500):  # and one that is a thousand times slower now is believed to be
+        overhead.observe(1, 300.0, 0.3)
+    assert overhead.group_ms > 500 * before_ms
+
+
 def test_of_groups_that_are_all_alike_most_is_believed_to_be_the_groups() -> None:
     overhead = OverheadBelief()
     for _ in range(5000):
