@@ -32,7 +32,9 @@ PARTITIONS = 4
 WARM_UP_S = 8.0
 """A broker that has just started is slow."""
 QUIET_S = 0.5
+"""From one look at whether a front reads to the next."""
 IDLE_S = 3.0
+"""So long it is watched what a front takes while it has nothing to do."""
 
 
 @click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})

@@ -38,17 +38,20 @@ def test_a_record_has_the_device_as_key_and_the_time_of_arrival() -> None:
     assert reply == Reply("answers/d1/digits")
 
 
+def headers_of(properties: list[tuple[str, str]]) -> dict[str, bytes | str | None]:
+    record = translator().translate(arrived(properties=properties)).record
+    assert record is not None
+    return dict(record.headers)
+
+
 def test_attributes_of_an_event_get_their_mark_and_others_stay() -> None:
-    event = [("specversion", "1.0"), ("id", "7"), ("traceparent", "00-1-2-3")]
-    headers = dict(translator().translate(arrived(properties=event)).record.headers)  # type: ignore[union-attr]
-    assert headers["ce_id"] == b"7"
-    assert headers["traceparent"] == b"00-1-2-3"
-    others = [("specversion", "1.0"), ("ounce-answer", "flat"), ("ce_minaccuracy", "0.9")]
-    headers = dict(translator().translate(arrived(properties=others)).record.headers)  # type: ignore[union-attr]
-    assert (headers["ounce-answer"], headers["ce_minaccuracy"]) == (b"flat", b"0.9")
-    plain = [("ce_id", "7"), ("room", "9")]
-    headers = dict(translator().translate(arrived(properties=plain)).record.headers)  # type: ignore[union-attr]
-    assert (headers["ce_id"], headers["room"]) == (b"7", b"9")
+    event = headers_of([("specversion", "1.0"), ("id", "7"), ("traceparent", "00-1-2-3")])
+    assert event["ce_id"] == b"7"
+    assert event["traceparent"] == b"00-1-2-3"
+    event = headers_of([("specversion", "1.0"), ("ounce-answer", "flat"), ("ce_minaccuracy", "1")])
+    assert (event["ounce-answer"], event["ce_minaccuracy"]) == (b"flat", b"1")
+    plain = headers_of([("ce_id", "7"), ("room", "9")])
+    assert (plain["ce_id"], plain["room"]) == (b"7", b"9")
 
 
 def test_a_device_can_not_say_where_others_hear_its_answer() -> None:

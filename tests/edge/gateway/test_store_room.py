@@ -73,8 +73,7 @@ def test_a_store_that_was_closed_opens_on_a_disk_that_is_full_and_gives_what_it_
 ) -> None:
     bounds = Bounds(10**9, 1e9)
     with SmallDisk(tmp_path / "disk", 12_000) as disk:
-        if not disk.is_mounted:
-            pytest.skip("this user may not mount a disk")
+        disk.need_mount()
         path = disk.folder / "store.db"
         store = Store(path, bounds)
         store.add(RECORDS[:50])
@@ -89,8 +88,7 @@ def test_a_store_that_was_closed_opens_on_a_disk_that_is_full_and_gives_what_it_
 def test_a_store_that_was_closed_takes_records_on_a_disk_with_little_room(tmp_path: Path) -> None:
     bounds = Bounds(10**9, 1e9)
     with SmallDisk(tmp_path / "disk", bounds.reserve_bytes // 1024 + 3000) as disk:
-        if not disk.is_mounted:
-            pytest.skip("this user may not mount a disk")
+        disk.need_mount()
         store = Store(disk.folder / "store.db", bounds)
         store.close()
         disk.fill(but=1_000_000)

@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+import pytest
+
 
 class SmallDisk:
     """A folder on a small disk; a context manager.
@@ -25,6 +27,11 @@ class SmallDisk:
         self.is_mounted = False
         """Whether it is a file system, which others can fill, too."""
         self._pid: int | None = None
+
+    def need_mount(self) -> None:
+        """Skip the test where this user may not mount."""
+        if not self.is_mounted:
+            pytest.skip("this user may not mount a disk")
 
     def hold(self, pid: int | None) -> None:
         """Hold a process to the disk; None: nobody."""

@@ -1,9 +1,11 @@
 """Exactly once: how many records one transaction answers."""
 
 import asyncio
-from typing import Any
 
 import pytest
+from ounce_edge.recommender.pacing.transaction_size import TransactionSize
+from ounce_edge.worker.serving.serving import Serving
+from ounce_edge.worker.serving.transacted import Transacted
 from ounce_schemas.topics import requests_topic
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, raw, served
@@ -12,6 +14,11 @@ from tests.support.edge.serving import FakeDelivery, serving_of
 
 TIGHT = [("ce_maxlatencyms", b"8")]
 SETTING_MS, FIRST_GUESS_MS = 20.0, 10.0
+
+
+def size_of(serving: Serving) -> TransactionSize:
+    assert isinstance(serving._mode, Transacted)
+    return serving._mode._size
 
 
 @pytest.mark.parametrize(
@@ -30,7 +37,7 @@ def test_tight_deadlines_make_transactions_small_unless_records_queue(
         delivery=FakeDelivery(is_transactional=True),
         transaction_ms=SETTING_MS,
     )
-    size: Any = serving._mode._size  # type: ignore[attr-defined]
+    size = size_of(serving)
     size.n_records = 4
     seen: list[tuple[int, float]] = []
     monkeypatch.setattr(size, "learn", lambda n, took_ms, budget: seen.append((n, budget)))
@@ -54,7 +61,7 @@ def test_what_takes_long_to_commit_makes_the_next_transactions_smaller(
     serving = serving_of(
         pipeline(served(DIGITS, "a")), delivery=delivery, transaction_ms=SETTING_MS
     )
-    size: Any = serving._mode._size  # type: ignore[attr-defined]
+    size = size_of(serving)
     monkeypatch.setattr(size, "learn", lambda *_: None)  # how long it computes is not the question
 
     def poll(first: int) -> None:
