@@ -34,13 +34,13 @@ class Gate:
     def enter(self, bearer: str | None, cookie: str | None, address: str) -> Principal:
         """Who asks.
 
+        A right key is let in however many wrong ones came from its address: behind a proxy all
+        callers have one.
+
         Args:
             bearer: a key or a token.
             cookie: of a session of the console.
             address: where the call comes from.
-
-        A right key is let in however many wrong ones came from its address: behind a proxy all
-        callers have one.
 
         Raises:
             UnauthorizedError: nobody is known by these.
