@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import click
 import numpy as np
 from ounce_schemas.documents import TASK_FILE
-from ounce_schemas.topics import MODELS_TOPIC
+from ounce_schemas.topics import models_topic
 
 from benchmarks import results
 from benchmarks.results import Table
@@ -168,7 +168,7 @@ def try_version(make: Callable[[Path], None], models: Path, scratch: Path, secon
         servers = kafka.bootstrap_servers
         topics = OwnTopics(servers)
         topics.of_task("digits", partitions=2)
-        topics.make([MODELS_TOPIC], config={"cleanup.policy": "compact"})
+        topics.make([models_topic()], config={"cleanup.policy": "compact"})
         places = [f"--store={scratch / 'store'}", f"--kafka={servers}"]
         good = _models("publish", models / "digits", *places)
         kept = stack.enter_context(_Kept(servers, scratch))

@@ -9,6 +9,7 @@ from ounce_schemas.dead_letter import (
     HEADER_REPLAYED_FROM,
 )
 from ounce_schemas.event import EVENT_TYPE
+from ounce_schemas.names import TASK_NAME_PATTERN
 from ounce_schemas.prediction import PREDICTION_EVENT_TYPE
 from ounce_schemas.request import (
     CONTENT_TYPE_JSON,
@@ -24,14 +25,7 @@ from ounce_schemas.request import (
     REQUEST_EVENT_TYPE,
     AnswerForm,
 )
-from ounce_schemas.topics import (
-    EVENTS_TOPIC,
-    TASK_NAME_PATTERN,
-    dead_letters_topic,
-    labels_topic,
-    predictions_topic,
-)
-from ounce_schemas.topics import requests_topic as requests
+from ounce_schemas.topic_names import SharedTopic, TaskTopic, TopicNames
 
 _TEXT = {"type": "string"}
 _KEY = {"kafka": {"key": {"type": "string", "description": "Device id"}}}
@@ -39,15 +33,16 @@ _KEY = {"kafka": {"key": {"type": "string", "description": "Device id"}}}
 
 def asyncapi() -> dict[str, Any]:
     """The whole document."""
+    names = TopicNames()
     channels = {
-        "requests": (requests, "Inputs to be answered", ["request", "rawRequest"]),
-        "predictions": (predictions_topic, "Answers, keyed as their requests", ["prediction"]),
+        "requests": (TaskTopic.REQUESTS, "Inputs to be answered", ["request", "rawRequest"]),
+        "predictions": (TaskTopic.PREDICTIONS, "Answers, keyed as their requests", ["prediction"]),
         "deadLetters": (
-            dead_letters_topic,
+            TaskTopic.DEAD_LETTERS,
             "Records that could not be served, byte for byte, with the reason in headers",
             ["deadLetter", "replayMark"],
         ),
-        "labels": (labels_topic, "True answers that arrive later; optional", ["label"]),
+        "labels": (TaskTopic.LABELS, "True answers that arrive later; optional", ["label"]),
     }
     return {
         "asyncapi": "3.0.0",
@@ -61,16 +56,16 @@ def asyncapi() -> dict[str, Any]:
         "defaultContentType": CONTENT_TYPE_JSON,
         "channels": {
             name: {
-                "address": address("{task}"),
+                "address": names.of_task("{task}", kind),
                 "description": description,
                 "parameters": {"task": {"description": f"Name of the task, {TASK_NAME_PATTERN}"}},
                 "messages": {m: {"$ref": f"#/components/messages/{m}"} for m in messages},
             }
-            for name, (address, description, messages) in channels.items()
+            for name, (kind, description, messages) in channels.items()
         }
         | {
             "events": {
-                "address": EVENTS_TOPIC,
+                "address": names.shared(SharedTopic.EVENTS),
                 "description": "What workers have to say to people, of all tasks",
                 "messages": {"event": {"$ref": "#/components/messages/event"}},
             }

@@ -1,6 +1,7 @@
 """The `ounce` command: names every component's sub-commands and loads one only when it is used."""
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -10,91 +11,10 @@ from click.core import ParameterSource
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from ounce_schemas import __version__
+from ounce_schemas.command_list import COMMANDS
 from ounce_schemas.errors import OunceError
+from ounce_schemas.names import TOPICS_VARIABLE
 from ounce_schemas.refusals import describe
-
-# name: (module with a click command named `command`, extra that installs it, one-line help)
-COMMANDS = {
-    "train": (
-        "ounce_exporters.train_command.command",
-        "exporters",
-        "Train and export a task's ladder.",
-    ),
-    "advise": (
-        "ounce_exporters.advisor.command",
-        "exporters",
-        "Say which models to build of a table, and why.",
-    ),
-    "add": ("ounce_exporters.own.command", "exporters", "Add your own model to a task's ladder."),
-    "worker": ("ounce_edge.worker.command", "edge", "Answer the requests of one or more tasks."),
-    "gateway": (
-        "ounce_edge.gateway.command",
-        "edge",
-        "Carry messages of MQTT devices to Kafka, and answers back.",
-    ),
-    "http": ("ounce_edge.front.command", "edge,http", "Answer requests over HTTP, by Kafka."),
-    "runtimes": (
-        "ounce_edge.models.runtimes_command",
-        "edge",
-        "Show which runtimes this machine can use.",
-    ),
-    "engines": (
-        "ounce_edge.models.engines_command",
-        "edge",
-        "Build, list and prune engines of TensorRT.",
-    ),
-    "policy": (
-        "ounce_services.policies.command",
-        "services",
-        "Check, try and apply routing policies.",
-    ),
-    "explain": ("ounce_edge.evidence.explain", "edge", "Show why a message is routed as it is."),
-    "topics": ("ounce_services.topics.command", "services", "Create the topics of tasks."),
-    "models": (
-        "ounce_services.registry.command",
-        "services",
-        "Publish models to running workers, and take them back.",
-    ),
-    "ask": (
-        "ounce_services.client.ask_command",
-        "services",
-        "Send a request, and show the answer and how it came about.",
-    ),
-    "tail": (
-        "ounce_services.client.tail_command",
-        "services",
-        "Show a task's answers, dead letters and events as they come.",
-    ),
-    "status": (
-        "ounce_services.workers.status_command",
-        "services",
-        "Show whether workers serve, and what is amiss.",
-    ),
-    "top": ("ounce_services.workers.top_command", "services", "Show what workers do right now."),
-    "doctor": (
-        "ounce_edge.doctor.command",
-        "edge",
-        "Check all that a worker needs, and say what to do.",
-    ),
-    "devices": ("ounce_services.devices.command", "services", "Simulate a fleet of devices."),
-    "dead-letters": (
-        "ounce_services.dead_letters.command",
-        "services",
-        "List, show and replay what could not be served.",
-    ),
-    "control": (
-        "ounce_services.control.command",
-        "control",
-        "Serve policies, models and workers over HTTP, with a console.",
-    ),
-    "monitoring": (
-        "ounce_services.monitoring.command",
-        "monitoring",
-        "Write rules, alerts and dashboards from objectives.",
-    ),
-    "demo": ("ounce_services.demo.command", "services", "Show the whole path at work."),
-    "contracts": ("ounce_schemas.generate", "edge", "Write the JSON Schemas and AsyncAPI."),
-}
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -151,8 +71,25 @@ def _explained(name: str, missing: ModuleNotFoundError) -> Exception:
     )
 
 
+def _name_topics(ctx: click.Context, option: click.Parameter, path: str | None) -> None:
+    """Put the names in force before a command is loaded, here and in processes that it starts."""
+    if path:
+        os.environ[TOPICS_VARIABLE] = path
+        importlib.import_module("ounce_schemas.topics").topic_names()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ounce")
+@click.option(
+    "--topics",
+    metavar="PATH",
+    envvar=TOPICS_VARIABLE,
+    show_envvar=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_name_topics,
+    help="File that says what the topics are called, see the page on requests and answers",
+)
 def root() -> None:
     """Answer every message with the lightest model that meets its deadline and accuracy floor.
 

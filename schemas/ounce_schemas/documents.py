@@ -17,6 +17,7 @@ from ounce_schemas.policy import Policy
 from ounce_schemas.refusals import describe
 from ounce_schemas.task import Document, TaskSpec
 from ounce_schemas.topic_maps import TopicMapFile
+from ounce_schemas.topic_names import TopicNames
 
 D = TypeVar("D", bound=Document)
 
@@ -131,6 +132,15 @@ def read_topic_maps(path: Path) -> TopicMapFile:
         OunceError: absent, unreadable, too large or invalid.
     """
     return _parse(_bounded_text(path, OunceError), str(path), TopicMapFile, OunceError)
+
+
+def read_topic_names(path: Path) -> TopicNames:
+    """Read the file that says what topics are called, YAML or JSON.
+
+    Raises:
+        OunceError: absent, unreadable, too large or invalid.
+    """
+    return _parse(_bounded_text(path, OunceError), str(path), TopicNames, OunceError)
 
 
 def read_policy(path: Path) -> Policy:

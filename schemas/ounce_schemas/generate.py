@@ -23,6 +23,7 @@ from ounce_schemas.release import InService, Release
 from ounce_schemas.request import Request
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.topic_maps import TopicMapFile
+from ounce_schemas.topic_names import TopicNames
 
 _DOCUMENTS: dict[str, type[BaseModel]] = {
     "advice": Advice,
@@ -34,6 +35,7 @@ _DOCUMENTS: dict[str, type[BaseModel]] = {
     "release": Release,
     "task": TaskSpec,
     "topic-maps": TopicMapFile,
+    "topic-names": TopicNames,
 }
 _MESSAGES: dict[str, type[msgspec.Struct]] = {
     "request": Request,

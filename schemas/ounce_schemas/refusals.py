@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ounce_schemas.topics import NAME_RULE, TASK_NAME_PATTERN
+from ounce_schemas.names import NAME_RULE, TASK_NAME_PATTERN
 
 _LOGIN = re.compile(r"//[^/@\s]+@")
 

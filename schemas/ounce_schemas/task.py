@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ounce_schemas.cells import Cell
 from ounce_schemas.measure import ACCURACY, Measure
-from ounce_schemas.topics import TASK_NAME_PATTERN
+from ounce_schemas.names import TASK_NAME_PATTERN
 from ounce_schemas.wording import counted
 
 TaskName = Annotated[str, Field(pattern=TASK_NAME_PATTERN)]

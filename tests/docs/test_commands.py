@@ -9,7 +9,8 @@ import click
 import pytest
 from click.testing import CliRunner
 from ounce_edge.models.first_beliefs import card_belief
-from ounce_schemas.command import COMMANDS, root
+from ounce_schemas.command import root
+from ounce_schemas.command_list import COMMANDS
 
 from tests.docs.pages import DOCS, README, ROOT, Found, commands, fences, names, spans
 from tests.support.edge.ladders import DIGITS, ladder, served

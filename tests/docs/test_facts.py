@@ -17,7 +17,7 @@ from ounce_edge.telemetry.metric_list import read_metrics
 from ounce_edge.telemetry.metrics import Metrics
 from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.dead_letter import DEAD_LETTER_HEADERS
-from ounce_schemas.documents import read_policy, read_topic_maps
+from ounce_schemas.documents import read_policy, read_topic_maps, read_topic_names
 from ounce_schemas.errors import Reason
 from ounce_schemas.event import EventKind
 from ounce_schemas.kafka_connection import KafkaConnection
@@ -206,11 +206,13 @@ def test_a_json_example_is_what_its_schema_takes(found: Found) -> None:
 
 
 @pytest.mark.parametrize("found", [*fences("yaml")], ids=str)
-def test_a_yaml_example_is_a_policy_or_a_map_file(found: Found, tmp_path: Path) -> None:
+def test_a_yaml_example_is_a_file_that_is_read(found: Found, tmp_path: Path) -> None:
     path = tmp_path / "document.yaml"
     path.write_text(found.text)
     if found.text.startswith("maps:"):
         assert read_topic_maps(path).maps
+    elif found.text.startswith("prefix:"):
+        assert read_topic_names(path).tasks
     else:
         assert read_policy(path).version != "built-in"
 

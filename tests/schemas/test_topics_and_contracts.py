@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 from click.testing import CliRunner
 from ounce_schemas.generate import command, contracts
-from ounce_schemas.topics import EVENTS_TOPIC, all_topics, task_topics
+from ounce_schemas.topics import all_topics, events_topic, task_topics
 
 from tests.support.edge.ladders import DIGITS, card
 
@@ -23,7 +23,7 @@ def test_a_task_has_four_topics() -> None:
 
 
 def test_all_tasks_share_the_topics_of_events_and_of_control() -> None:
-    shared = [EVENTS_TOPIC, "ounce.policies", "ounce.canaries", "ounce.models"]
+    shared = [events_topic(), "ounce.policies", "ounce.canaries", "ounce.models"]
     assert all_topics(["a", "b"]) == [*task_topics("a"), *task_topics("b"), *shared]
 
 

@@ -10,7 +10,12 @@ import pytest
 from click.testing import CliRunner
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import Change
-from ounce_schemas.topics import CANARIES_TOPIC, EVENTS_TOPIC, POLICIES_TOPIC, shadow_topic
+from ounce_schemas.topics import (
+    canaries_topic,
+    events_topic,
+    policies_topic,
+    shadow_topic,
+)
 from ounce_services.policies.command import command
 from ounce_services.policies.topic import PolicyTopic
 
@@ -28,9 +33,9 @@ def run(kafka: str, *arguments: str) -> Any:
 @pytest.fixture
 def canaries(topics: OwnTopics) -> OwnTopics:
     topics.of_task("digits", partitions=2)
-    topics.make([EVENTS_TOPIC])
-    topics.made_by_others(POLICIES_TOPIC)
-    topics.made_by_others(CANARIES_TOPIC)
+    topics.make([events_topic()])
+    topics.made_by_others(policies_topic())
+    topics.made_by_others(canaries_topic())
     return topics
 
 

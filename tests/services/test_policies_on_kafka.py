@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from confluent_kafka import Producer
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import Change
-from ounce_schemas.topics import EVENTS_TOPIC, POLICIES_TOPIC
+from ounce_schemas.topics import events_topic, policies_topic
 from ounce_services.policies.command import command
 from ounce_services.policies.topic import PolicyTopic
 
@@ -27,7 +27,7 @@ def change(text: str) -> Change:
 
 @pytest.fixture
 def policies(topics: OwnTopics) -> OwnTopics:
-    topics.made_by_others(POLICIES_TOPIC)
+    topics.made_by_others(policies_topic())
     return topics
 
 
@@ -88,7 +88,7 @@ def test_of_two_who_apply_at_once_one_is_refused_and_its_record_is_taken_back(
 def test_a_topic_that_would_lose_versions_is_refused(
     kafka: str, topics: OwnTopics, partitions: int, config: dict[str, str], message: str
 ) -> None:
-    topics.make([POLICIES_TOPIC], partitions, config)
+    topics.make([policies_topic()], partitions, config)
     topic = PolicyTopic(kafka)
     with pytest.raises(PolicyError, match=message):
         topic.history()
@@ -105,7 +105,7 @@ def test_a_worker_changes_between_two_batches_and_answers_everything_once(
     delivery: str,
 ) -> None:
     policies.of_task("digits")
-    policies.make([EVENTS_TOPIC])
+    policies.make([events_topic()])
     with np.load(digits_models / "digits" / "test-split.npz") as arrays:
         body = arrays["input"][0].astype("<f4").tobytes()
     topic = PolicyTopic(kafka)
@@ -143,7 +143,7 @@ def test_a_worker_changes_between_two_batches_and_answers_everything_once(
         topic.append(topic.history(), change("tasks: {digits: {allow: [typo]}}"))
         send_until(lambda: "policy-refused" in (tmp_path / "log").read_text())
         producer = Producer({"bootstrap.servers": kafka})
-        producer.produce(POLICIES_TOPIC, b"junk", b"junk")
+        producer.produce(policies_topic(), b"junk", b"junk")
         producer.flush(60)
         topic.append(topic.history(), change("{min_accuracy: 0.6}"))
         send_until(lambda: latest() == "v4")

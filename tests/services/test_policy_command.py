@@ -14,7 +14,7 @@ from ounce_schemas.canary import Canary
 from ounce_schemas.errors import ArtifactError, BrokerError, PolicyError
 from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_schemas.policy_history import PolicyVersion
-from ounce_schemas.topics import POLICIES_TOPIC
+from ounce_schemas.topics import policies_topic
 from ounce_services.cluster.admin import Cluster
 from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.policies import topic
@@ -93,7 +93,7 @@ def test_explaining_names_the_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_topic_that_was_made_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = iter([{}, {}, {POLICIES_TOPIC: 1}])
+    shown = iter([{}, {}, {policies_topic(): 1}])
     looks = []
 
     def describe(*_: Any) -> Cluster:

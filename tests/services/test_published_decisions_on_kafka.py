@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from ounce_edge.worker.command import command as worker_command
 from ounce_schemas.errors import ArtifactError
-from ounce_schemas.topics import DECISIONS_TOPIC
+from ounce_schemas.topics import decisions_topic
 from ounce_services.policies.command import command
 
 from tests.support.kafka.topics import OwnTopics
@@ -19,7 +19,7 @@ N = 300
 
 
 def replay(file: Path, kafka: str, *more: str) -> Any:
-    arguments = [f"--policy={file}", f"--decisions={DECISIONS_TOPIC}", *more]
+    arguments = [f"--policy={file}", f"--decisions={decisions_topic()}", *more]
     if kafka:
         arguments.append(f"--kafka={kafka}")
     return CliRunner().invoke(command, ["replay", *arguments])
@@ -39,7 +39,7 @@ def test_decisions_of_a_worker_are_replayed_from_their_topic(
     nothing = replay(file, kafka)
     assert isinstance(nothing.exception, ArtifactError)
     assert "--publish-decisions" in str(nothing.exception)
-    topics.make([DECISIONS_TOPIC], partitions=2)
+    topics.make([decisions_topic()], partitions=2)
     with np.load(digits_models / "digits" / "test-split.npz") as arrays:
         body = arrays["input"][0].astype("<f4").tobytes()
     options = [f"--group={consumer_group}", "--publish-decisions"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ounce_edge.broker.compacted import TopicFollower
 from ounce_schemas.kafka_connection import KafkaConnection
-from ounce_schemas.topics import POLICIES_TOPIC
+from ounce_schemas.topics import policies_topic
 from ounce_services.control.decision_search import find_decision
 from ounce_services.control.errors import NotFoundError
 
@@ -67,7 +67,7 @@ def test_who_reads_a_control_topic_needs_no_right_on_a_group(
     with pytest.raises(NotFoundError, match="none of all answers"):
         find_decision(kafka, "digits", "nobody's", 60)
     follows = Follows()
-    follower = TopicFollower(broker.scram, POLICIES_TOPIC, follows, security=connection.security)
+    follower = TopicFollower(broker.scram, policies_topic(), follows, security=connection.security)
     follower.start()
     try:
         assert follows.is_done.wait(60)

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 from ounce_edge.doctor.broker_checks import topic_configs
 from ounce_schemas.errors import BrokerError
-from ounce_schemas.topics import CONTROL_TOPICS
+from ounce_schemas.topics import control_topics
 from ounce_services.cluster.admin import (
     Cluster,
     create_topics,
@@ -141,14 +141,14 @@ def test_control_topics_keep_the_last_record_of_each_key_in_order(
     kafka: str, topics: OwnTopics
 ) -> None:
     there = describe_cluster(kafka).partitions  # of other tests
-    for name in CONTROL_TOPICS:
+    for name in control_topics():
         if name not in there:
             topics.made_by_others(name)
-    made = create_topics(kafka, CONTROL_TOPICS, partitions=3)
+    made = create_topics(kafka, control_topics(), partitions=3)
     assert [(state.partitions, state.created) for state in made] == [
-        (1, name not in there) for name in CONTROL_TOPICS
+        (1, name not in there) for name in control_topics()
     ]
-    found = topic_configs(AdminClient({"bootstrap.servers": kafka}), CONTROL_TOPICS)
+    found = topic_configs(AdminClient({"bootstrap.servers": kafka}), control_topics())
     assert {name: config["cleanup.policy"] for name, config in found.items()} == dict.fromkeys(
-        CONTROL_TOPICS, "compact"
+        control_topics(), "compact"
     )

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from ounce_schemas.topics import EVENTS_TOPIC
+from ounce_schemas.topics import events_topic
 
 from ounce_edge.broker.delivery.publishing import ProducerSettings
 from ounce_edge.broker.link import writer_settings
@@ -35,7 +35,7 @@ class EventProducer:
     Args:
         kafka: bootstrap servers.
         security: what librdkafka must be told of it.
-        topic: takes the records.
+        topic: takes the records; empty: the one of events.
         without: what it means that the topic takes none.
         settings: of the producer.
     """
@@ -44,11 +44,11 @@ class EventProducer:
         self,
         kafka: str,
         security: Mapping[str, Any] = MappingProxyType({}),
-        topic: str = EVENTS_TOPIC,
+        topic: str = "",
         without: str = "events are in this log only",
         settings: ProducerSettings = EVENT_PRODUCER_SETTINGS,
     ) -> None:
-        self._topic, self._without = topic, without
+        self._topic, self._without = topic or events_topic(), without
         self._has_warned = False
         self._producer = Producer(
             {

@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.release import InService, take_in_service
-from ounce_schemas.topics import MODELS_TOPIC
+from ounce_schemas.topics import models_topic
 
 from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.wire.records import Record
@@ -44,7 +44,7 @@ class FollowedModels:
         self._latest = _Latest()
         self._follower = TopicFollower(
             kafka,
-            MODELS_TOPIC,
+            models_topic(),
             self._latest,
             passed_over,
             fetch_wait_ms=fetch_wait_ms,
@@ -57,11 +57,11 @@ class FollowedModels:
         Raises:
             BrokerError: it is absent or not compacted, or can't be read in this time.
         """
-        require_compacted(self._connection, MODELS_TOPIC)
+        require_compacted(self._connection, models_topic())
         self._follower.start()
         if not self._follower.wait_until_caught_up(timeout_s):
             why = f": {self._latest.trouble}" if self._latest.trouble else ""
-            raise BrokerError(f"topic {MODELS_TOPIC} could not be read in {timeout_s:g} s{why}")
+            raise BrokerError(f"topic {models_topic()} could not be read in {timeout_s:g} s{why}")
         return self.latest()
 
     def latest(self) -> Mapping[str, InService]:
@@ -108,7 +108,7 @@ class _Latest:
         """As `Follows` says."""
         self.trouble = why
         if why is not None:
-            logger.warning("topic %s is not read, trying again: %s", MODELS_TOPIC, why)
+            logger.warning("topic %s is not read, trying again: %s", models_topic(), why)
 
 
 def require_compacted(connection: Mapping[str, Any], topic: str) -> None:

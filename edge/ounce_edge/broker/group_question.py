@@ -16,7 +16,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from ounce_schemas.embedded_cluster import is_embedded
-from ounce_schemas.topics import EVENTS_TOPIC
+from ounce_schemas.topics import events_topic
 
 from ounce_edge.broker.strangers import Stranger, strangers_of, topics_of_workers
 
@@ -72,7 +72,7 @@ class GroupQuestion:
 def _answer(kafka: dict[str, Any], group: str) -> GroupAnswer | None:
     client = AdminClient({**kafka, "log_level": 0})
     try:
-        if is_embedded(client.list_topics(EVENTS_TOPIC, timeout=_TIMEOUT_S).cluster_id):
+        if is_embedded(client.list_topics(events_topic(), timeout=_TIMEOUT_S).cluster_id):
             return GroupAnswer((), True)  # it does not answer what it is asked of groups
         asked = client.describe_consumer_groups(
             [group], include_authorized_operations=True, request_timeout=_TIMEOUT_S

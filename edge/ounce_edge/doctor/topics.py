@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ounce_schemas.topics import (
-    CANARIES_TOPIC,
-    EVENTS_TOPIC,
-    MODELS_TOPIC,
-    POLICIES_TOPIC,
+    canaries_topic,
     dead_letters_topic,
+    events_topic,
     labels_topic,
+    models_topic,
+    policies_topic,
     predictions_topic,
     requests_topic,
 )
@@ -68,7 +68,7 @@ def check_topics(
         for name in served[1:]:
             if name in topics:
                 yield from _check_size(name, topics[name], settings.max_message_bytes)
-    yield from _check_present(topics, [EVENTS_TOPIC], settings.task[0], Verdict.WARNING)
+    yield from _check_present(topics, [events_topic()], settings.task[0], Verdict.WARNING)
     for name in _control_topics(settings):
         yield from _check_control(name, topics, settings.task[0])
     for name in topics:
@@ -77,7 +77,7 @@ def check_topics(
 
 def topics_of(settings: WorkerSettings) -> list[str]:
     """Names of all topics that a worker uses."""
-    names = [EVENTS_TOPIC, *_control_topics(settings)]
+    names = [events_topic(), *_control_topics(settings)]
     for task in settings.task:
         names += [requests_topic(task), predictions_topic(task)]
         names += [dead_letters_topic(task), labels_topic(task)]
@@ -86,8 +86,8 @@ def topics_of(settings: WorkerSettings) -> list[str]:
 
 def _control_topics(settings: WorkerSettings) -> list[str]:
     return [
-        *([MODELS_TOPIC] if settings.models_store is not None else ()),
-        *([POLICIES_TOPIC, CANARIES_TOPIC] if settings.follow_policies else ()),
+        *([models_topic()] if settings.models_store is not None else ()),
+        *([policies_topic(), canaries_topic()] if settings.follow_policies else ()),
     ]
 
 

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+from ounce_schemas.names import TASK_NAME_PATTERN
 from ounce_schemas.request import (
     HEADER_CONTENT_TYPE,
     HEADER_MAX_LATENCY_MS,
     HEADER_MIN_ACCURACY,
 )
 from ounce_schemas.topic_maps import MapKind, MapRule
-from ounce_schemas.topics import TASK_NAME_PATTERN, labels_topic, requests_topic
+from ounce_schemas.topics import labels_topic, requests_topic
 
 from ounce_edge.gateway.patterns import DEVICE, NO_NAME, TASK, Pattern, Place
 

@@ -13,7 +13,7 @@ from faststream import FastStream
 from ounce_schemas.documents import read_policy
 from ounce_schemas.errors import BrokerError, OunceError
 from ounce_schemas.policy import Policy
-from ounce_schemas.topics import POLICIES_TOPIC
+from ounce_schemas.topics import policies_topic
 
 from ounce_edge.broker.broker_view import BrokerView, why_silent
 from ounce_edge.broker.certificates import FilesOfStart, certificate_expiries
@@ -235,9 +235,9 @@ class _Worker:
         self._trials.follow(following)
         follower = TopicFollower(
             settings.kafka,
-            POLICIES_TOPIC,
+            policies_topic(),
             following,
-            self._metrics.count_passed_over(POLICIES_TOPIC),
+            self._metrics.count_passed_over(policies_topic()),
             fetch_wait_ms=settings.fetch_wait_ms,
             security=settings.security,
         )

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from confluent_kafka.admin import AdminClient
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.topics import (
-    CANARIES_TOPIC,
-    DECISIONS_TOPIC,
-    EVENTS_TOPIC,
-    MODELS_TOPIC,
-    POLICIES_TOPIC,
+    canaries_topic,
     dead_letters_topic,
+    decisions_topic,
+    events_topic,
     labels_topic,
+    models_topic,
+    policies_topic,
     predictions_topic,
     requests_topic,
     shadow_topic,
@@ -76,17 +76,17 @@ def _needed(settings: WorkerSettings) -> list[_Right]:
         for topic in (predictions_topic(task), dead_letters_topic(task)):
             needed += [(topic, _WRITE), *([(topic, _READ)] if reads_answers else ())]
     if settings.models_store is not None:
-        needed.append((MODELS_TOPIC, _READ))
+        needed.append((models_topic(), _READ))
     return needed
 
 
 def _wanted(settings: WorkerSettings) -> list[_Right]:
-    wanted = [(EVENTS_TOPIC, _WRITE), *((labels_topic(task), _READ) for task in settings.task)]
+    wanted = [(events_topic(), _WRITE), *((labels_topic(task), _READ) for task in settings.task)]
     if settings.follow_policies:
-        wanted += [(POLICIES_TOPIC, _READ), (CANARIES_TOPIC, _READ), (CANARIES_TOPIC, _WRITE)]
+        wanted += [(policies_topic(), _READ), (canaries_topic(), _READ), (canaries_topic(), _WRITE)]
         wanted += [(shadow_topic(task), _WRITE) for task in settings.task]
     if settings.publish_decisions:
-        wanted.append((DECISIONS_TOPIC, _WRITE))
+        wanted.append((decisions_topic(), _WRITE))
     return wanted
 
 

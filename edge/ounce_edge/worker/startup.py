@@ -17,8 +17,8 @@ from ounce_schemas.errors import BrokerError, OunceError, RuntimeAbsentError
 from ounce_schemas.first_contact import first_contact
 from ounce_schemas.policy import Policy
 from ounce_schemas.topics import (
-    DECISIONS_TOPIC,
     dead_letters_topic,
+    decisions_topic,
     predictions_topic,
     requests_topic,
 )
@@ -226,7 +226,7 @@ def make_recorders(settings: WorkerSettings) -> Callable[[LogHeader], Recorder |
         producer = EventProducer(
             settings.kafka,
             settings.security,
-            DECISIONS_TOPIC,
+            decisions_topic(),
             "decisions are not recorded",
             DECISION_PRODUCER_SETTINGS,
         )

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import onnx
 from ounce_schemas.errors import DataError, ExportError
-from ounce_schemas.topics import NAME_RULE, TASK_NAME_PATTERN
+from ounce_schemas.names import NAME_RULE, TASK_NAME_PATTERN
 
 from ounce_exporters.cascades.planning import PlannedLadder, plan_ladder
 from ounce_exporters.export.artifacts import new_ladder

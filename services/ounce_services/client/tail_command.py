@@ -13,7 +13,7 @@ from ounce_schemas.event import OperationalEvent
 from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
-from ounce_schemas.topics import EVENTS_TOPIC, dead_letters_topic, predictions_topic
+from ounce_schemas.topics import dead_letters_topic, events_topic, predictions_topic
 from pydantic import BaseModel, Field
 
 from ounce_services.client.answer import Answer, read_answer
@@ -60,8 +60,8 @@ def command(task: str, **options: Any) -> None:
     cluster = describe_cluster(settings.kafka, settings.kafka_timeout_s, settings.security)
     topics = [predictions_topic(name), dead_letters_topic(name)]
     require_topics(cluster, name, topics)
-    if EVENTS_TOPIC in cluster.partitions:
-        topics.append(EVENTS_TOPIC)
+    if events_topic() in cluster.partitions:
+        topics.append(events_topic())
     left = settings.limit
     with AnswerReader(settings.kafka, cluster, topics, settings.security) as reader:
         click.echo(f"waiting for what comes to {', '.join(topics)}; Ctrl-C ends", err=True)
@@ -79,7 +79,7 @@ def _line(message: Message, task: str, missed_only: bool) -> str | None:
     """What to show of a record; None: nothing."""
     topic, value = message.topic(), message.value()
     at = utc(message.timestamp()[1])
-    if topic == EVENTS_TOPIC:
+    if topic == events_topic():
         return _event_line(at, value or b"", task)
     if topic == dead_letters_topic(task):
         headers = dict(message.headers() or ())

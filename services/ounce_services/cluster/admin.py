@@ -1,6 +1,5 @@
 """What every service asks of Kafka before it starts: is it there, and are the topics."""
 
-import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -14,7 +13,8 @@ from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.embedded_cluster import is_embedded
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.first_contact import first_contact
-from ounce_schemas.topics import CONTROL_TOPICS, requests_topic
+from ounce_schemas.topic_names import TaskTopic
+from ounce_schemas.topics import control_topics, topic_names
 
 CLIENT_CONFIG: dict[str, str | int | float | bool] = {"log_level": 2, "client.id": "ounce"}
 """Only critical lines from librdkafka itself: what matters is raised as an error of ours."""
@@ -28,7 +28,6 @@ OPEN: Mapping[str, Any] = MappingProxyType({})
 BROKERS_CHOICE = -1
 """As many copies as the broker gives a topic by default."""
 
-_OF_REQUESTS = re.compile(re.escape(requests_topic("TASK")).replace("TASK", "(.+)"))
 _MOST_TASKS = 10
 """Tasks that an error lists."""
 
@@ -143,8 +142,10 @@ def require_topics(cluster: Cluster, task: str, names: Iterable[str]) -> None:
     """
     absent = [name for name in names if name not in cluster.partitions]
     if absent:
-        found = map(_OF_REQUESTS.fullmatch, sorted(cluster.partitions))
-        others = [match[1] for match in found if match and match[1] != task]
+        found = (
+            topic_names().task_of(topic, TaskTopic.REQUESTS) for topic in sorted(cluster.partitions)
+        )
+        others = [other for other in found if other not in (None, task)]
         there = f"; tasks that Kafka has: {', '.join(others[:_MOST_TASKS])}" if others else ""
         raise AbsentTopicError(
             f"Kafka has no topic {', '.join(absent)}: create it with "
@@ -181,7 +182,7 @@ def _cluster(found: Any) -> Cluster:
 
 
 def _new_topic(name: str, partitions: int, replication: int) -> NewTopic:
-    if name in CONTROL_TOPICS:
+    if name in control_topics():
         return NewTopic(name, 1, replication, config={"cleanup.policy": "compact"})
     return NewTopic(name, partitions, replication)
 

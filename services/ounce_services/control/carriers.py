@@ -8,7 +8,7 @@ from confluent_kafka import Message
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import PolicyHistory, PolicyVersion, read_version
 from ounce_schemas.release import read_in_service
-from ounce_schemas.topics import CANARIES_TOPIC, shadow_topic
+from ounce_schemas.topics import canaries_topic, shadow_topic
 
 from ounce_services.control.store.outbox import Fate, Record, State
 from ounce_services.policies.canary_state import refuse_second_canary
@@ -51,7 +51,7 @@ class PolicyCarrier:
         try:
             refuse_second_canary(self.topic, history, version)
             if version.canary is not None:
-                self.topic.make_topics([CANARIES_TOPIC])
+                self.topic.make_topics([canaries_topic()])
             if version.shadow is not None:
                 self.topic.make_topics(map(shadow_topic, version.shadow.tasks))
             self.topic.write(version)

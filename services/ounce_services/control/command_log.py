@@ -11,7 +11,7 @@ from ounce_schemas.canary import Stop, read_record
 from ounce_schemas.errors import ArtifactError, PolicyError
 from ounce_schemas.policy_history import PolicyHistory
 from ounce_schemas.release import LATEST_MS, read_in_service
-from ounce_schemas.topics import CANARIES_TOPIC, MODELS_TOPIC, POLICIES_TOPIC
+from ounce_schemas.topics import canaries_topic, models_topic, policies_topic
 from sqlalchemy.exc import SQLAlchemyError
 
 from ounce_services.control.access.audit import Audit, Seen
@@ -64,22 +64,22 @@ class CommandLog:
     def topics(self, names: set[str]) -> Mapping[str, int]:
         """Of these topics those to read: from their beginning."""
         self._write()  # each record comes once: what the database did not take is tried again
-        followed = POLICIES_TOPIC, CANARIES_TOPIC, MODELS_TOPIC
+        followed = policies_topic(), canaries_topic(), models_topic()
         return {topic: _BEGINNING_MS for topic in followed if topic in names}
 
     def begin(self, topic: str) -> None:
         """A topic is read from its beginning."""
-        if topic == POLICIES_TOPIC:
+        if topic == policies_topic():
             self._history = PolicyHistory()
 
     def take(self, topic: str, records: Records) -> None:
         """Take in records of a topic; what changes nothing is passed over."""
         for key, value in records:
             try:
-                if topic == POLICIES_TOPIC:
+                if topic == policies_topic():
                     found = self._policy(value)
                 else:
-                    found = (_stop if topic == CANARIES_TOPIC else _models)(key, value)
+                    found = (_stop if topic == canaries_topic() else _models)(key, value)
             except (PolicyError, ArtifactError):  # workers tell of it
                 continue
             if found is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
-from ounce_schemas.topics import EVENTS_TOPIC
+from ounce_schemas.topics import events_topic
 
 from ounce_services.control.access.principal import Principal
 from ounce_services.control.carriers import Policies
@@ -27,7 +27,7 @@ def read_fleet(topic: Topic, caller: Principal) -> list[WorkerStatus]:
     Raises:
         BrokerError: Kafka does not give the events.
     """
-    workers = read_statuses(record.value() for record in topic.read(EVENTS_TOPIC))
+    workers = read_statuses(record.value() for record in topic.read(events_topic()))
     if caller.tenant is None:
         return workers
     return [replace(w, trouble=_HIDDEN if w.trouble else None) for w in workers]

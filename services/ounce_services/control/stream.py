@@ -1,6 +1,5 @@
 """The live stream: a sample of the newest predictions of each task, and their rates."""
 
-import re
 import threading
 import time
 from collections import Counter, deque
@@ -11,11 +10,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 from ounce_schemas.json_errors import NO_JSON
-from ounce_schemas.topics import TASK_NAME_PATTERN, predictions_topic
+from ounce_schemas.topic_names import TaskTopic
+from ounce_schemas.topics import topic_names
 
 from ounce_services.control.following import Following, Records
 
-_TASK = re.compile(TASK_NAME_PATTERN)
 _KEPT = 500
 _READ_PER_POLL = 100
 """Predictions of a poll that are decoded: the others are only counted."""
@@ -92,9 +91,7 @@ class Stream:
 
     def __init__(self, connection: Mapping[str, Any], tasks: tuple[str, ...] = ()) -> None:
         self._wanted = tasks
-        self._following = Following(
-            connection, "live stream", self._topics, lambda name, some: self.take(_task(name), some)
-        )
+        self._following = Following(connection, "live stream", self._topics, self._take_of)
         self._lock = threading.Lock()
         self._kept: dict[str, deque[tuple[float, Answer]]] = {}
         self._counts: dict[str, deque[tuple[float, int]]] = {}
@@ -129,21 +126,23 @@ class Stream:
             if records:
                 counts.append((now_s, len(records)))
 
+    def _take_of(self, topic: str, records: Records) -> None:
+        if task := _task(topic):
+            self.take(task, records)
+
     def _topics(self, names: set[str]) -> Mapping[str, None]:
         """Predictions of the tasks, from now on."""
         found: dict[str, None] = {}
         for name in names:
             task = _task(name)
-            if not _TASK.match(task):
-                continue  # of somebody else: no page or call takes such a name
-            if name == predictions_topic(task) and (not self._wanted or task in self._wanted):
+            if task and (not self._wanted or task in self._wanted):
                 self.take(task, [])
                 found[name] = None
         return found
 
 
-def _task(topic: str) -> str:
-    return topic.removeprefix("ounce.").rpartition(".")[0]
+def _task(topic: str) -> str | None:
+    return topic_names().task_of(topic, TaskTopic.PREDICTIONS)
 
 
 def _read(key: bytes | None, value: bytes | None) -> Answer | None:

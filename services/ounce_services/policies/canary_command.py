@@ -10,7 +10,7 @@ from ounce_schemas.documents import parse_policy
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import Change, PolicyVersion
 from ounce_schemas.refusals import describe
-from ounce_schemas.topics import CANARIES_TOPIC
+from ounce_schemas.topics import canaries_topic
 from pydantic import ValidationError
 
 from ounce_services.policies.canary_state import (
@@ -113,7 +113,7 @@ def start_command(  # noqa: PLR0913
     )
     if show_findings([*found], err=True):
         raise PolicyError(f"{file or model}: not started; mend the errors")
-    topic.make_topics([CANARIES_TOPIC])
+    topic.make_topics([canaries_topic()])
     version = topic.append(history, Change(baseline, author, note, canary=canary))
     click.echo(f"{version.name} has {file or model} on trial, on {share:.1%} of the devices")
 

@@ -9,7 +9,7 @@ from ounce_edge.recommender.canary.verdict import Comparison, needed_evidence
 from ounce_schemas.canary import Canary, Evidence, Stop, read_record
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy_history import Change, PolicyHistory, PolicyVersion
-from ounce_schemas.topics import CANARIES_TOPIC
+from ounce_schemas.topics import canaries_topic
 from ounce_schemas.wording import table
 
 
@@ -34,7 +34,7 @@ def canary_state(topic: Topics, version_id: str) -> CanaryState:
     Raises:
         BrokerError: the broker does not tell.
     """
-    records = topic.read(CANARIES_TOPIC)
+    records = topic.read(canaries_topic())
     return read_state(((record.key(), record.value()) for record in records), version_id)
 
 

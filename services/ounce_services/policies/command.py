@@ -10,7 +10,7 @@ from ounce_schemas.command import settings_options
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy import MAX_LATENCY_LIMIT_MS
 from ounce_schemas.policy_history import Change, PolicyVersion
-from ounce_schemas.topics import EVENTS_TOPIC
+from ounce_schemas.topics import events_topic
 from ounce_schemas.wording import counted
 
 from ounce_services.policies.canary_command import command as canary_command
@@ -228,7 +228,7 @@ def status_command(**values: Any) -> int:
     """
     topic = open_topic(values)
     current = current_of(topic)
-    known = read_statuses(record.value() for record in topic.read(EVENTS_TOPIC))
+    known = read_statuses(record.value() for record in topic.read(events_topic()))
     now_ms = time.time() * 1e3
     silent = [worker for worker in known if worker.is_silent(current, now_ms)]
     workers = [worker for worker in known if worker not in silent]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ounce_edge.dry_run.recorded import Log, logs_in
 from ounce_schemas.errors import ArtifactError
-from ounce_schemas.topics import DECISIONS_TOPIC
+from ounce_schemas.topics import decisions_topic
 
 from ounce_services.policies.canary_state import Topics
 
@@ -17,7 +17,7 @@ class TopicRecording:
     topics: Topics
 
     def __str__(self) -> str:
-        return f"topic {DECISIONS_TOPIC}"
+        return f"topic {decisions_topic()}"
 
     def tasks(self) -> Sequence[str]:
         """Tasks that decisions are recorded of.
@@ -25,7 +25,7 @@ class TopicRecording:
         Raises:
             ArtifactError: none.
         """
-        keys = {record.key() for record in self.topics.read(DECISIONS_TOPIC)}
+        keys = {record.key() for record in self.topics.read(decisions_topic())}
         names = sorted(key.decode(errors="replace") for key in keys if key)
         if not names:
             raise ArtifactError(
@@ -39,7 +39,7 @@ class TopicRecording:
         Raises:
             ArtifactError: a record is no log of decisions.
         """
-        for record in self.topics.read(DECISIONS_TOPIC):
+        for record in self.topics.read(decisions_topic()):
             if record.key() == task.encode():
-                where = f"{DECISIONS_TOPIC}-{record.partition()}-{record.offset()}"
+                where = f"{decisions_topic()}-{record.partition()}-{record.offset()}"
                 yield from logs_in(record.value() or b"", where)

@@ -16,7 +16,7 @@ from ounce_schemas.errors import PolicyError
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.policy import Policy
 from ounce_schemas.policy_history import PolicyVersion
-from ounce_schemas.topics import DECISIONS_TOPIC
+from ounce_schemas.topics import decisions_topic
 from pydantic import Field
 
 from ounce_services.policies.decision_topic import TopicRecording
@@ -70,9 +70,9 @@ policy_option = click.option(
 decisions_option = click.option(
     "--decisions",
     required=True,
-    metavar=f"FOLDER|{DECISIONS_TOPIC}",
+    metavar="FOLDER|TOPIC",
     help="Folder that workers recorded their decisions in, or the topic that they published them "
-    "on, which needs --kafka.",
+    "on, ounce.decisions, which needs --kafka.",
 )
 tasks_option = click.option(
     "--task", "tasks", multiple=True, help="Only this task; repeat for several."
@@ -92,10 +92,10 @@ def read_document(file: Path) -> tuple[str, Policy]:
 
 def open_recording(decisions: str, settings: SourceSettings) -> Recording:
     """The decisions that the option names."""
-    if decisions != DECISIONS_TOPIC or Path(decisions).is_dir():
+    if decisions != decisions_topic() or Path(decisions).is_dir():
         return FolderRecording(Path(decisions))
     if not settings.kafka:
-        raise click.UsageError(f"--decisions {DECISIONS_TOPIC} needs --kafka")
+        raise click.UsageError(f"--decisions {decisions_topic()} needs --kafka")
     return TopicRecording(settings.topic())
 
 

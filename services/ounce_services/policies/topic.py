@@ -20,7 +20,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from ounce_schemas.bounded_yaml import SHORTER
 from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy_history import Change, PolicyHistory, PolicyVersion, next_version
-from ounce_schemas.topics import POLICIES_TOPIC
+from ounce_schemas.topics import policies_topic
 
 from ounce_services.cluster.admin import (
     CLIENT_CONFIG,
@@ -144,7 +144,7 @@ class PolicyTopic:
         create_topics(self._kafka, names, timeout_s=self._timeout_s, security=self._security)
 
     def _make(self) -> None:
-        self.make_topics([POLICIES_TOPIC])
+        self.make_topics([policies_topic()])
         if not self._describe().is_embedded:
             self._wait_until_there()
 
@@ -157,7 +157,7 @@ class PolicyTopic:
         until_s = time.monotonic() + self._timeout_s
         while not self._find():
             if time.monotonic() > until_s:
-                raise BrokerError(f"topic {POLICIES_TOPIC} was made, and Kafka does not show it")
+                raise BrokerError(f"topic {policies_topic()} was made, and Kafka does not show it")
             time.sleep(_LOOK_S)
 
     def _describe(self) -> Cluster:
@@ -171,7 +171,7 @@ class PolicyTopic:
         """
         if not self._is_good:
             cluster = self._describe()
-            if POLICIES_TOPIC not in cluster.partitions:
+            if policies_topic() not in cluster.partitions:
                 return False
             self._check(cluster)
             self._is_good = True
@@ -180,23 +180,23 @@ class PolicyTopic:
     def _check(self, cluster: Cluster) -> None:
         if cluster.is_embedded:  # librdkafka's mock cluster has no configuration to ask for
             return
-        n = cluster.partitions[POLICIES_TOPIC]
+        n = cluster.partitions[policies_topic()]
         if n != 1:
             raise PolicyError(
-                f"topic {POLICIES_TOPIC} has {n} partitions, so its versions have no order: make "
+                f"topic {policies_topic()} has {n} partitions, so its versions have no order: make "
                 "it anew with one"
             )
         cleanup = self._cleanup_policy()
         if cleanup not in (None, "compact"):
             raise PolicyError(
-                f"topic {POLICIES_TOPIC} has cleanup.policy={cleanup}, so it would drop versions "
+                f"topic {policies_topic()} has cleanup.policy={cleanup}, so it would drop versions "
                 "after a while: set it with `kafka-configs.sh --alter --topic "
-                f"{POLICIES_TOPIC} --add-config cleanup.policy=compact`"
+                f"{policies_topic()} --add-config cleanup.policy=compact`"
             )
 
     def _cleanup_policy(self) -> str | None:
         """None: this user may not ask."""
-        resource = ConfigResource(ResourceType.TOPIC, POLICIES_TOPIC)
+        resource = ConfigResource(ResourceType.TOPIC, policies_topic())
         admin = AdminClient(self._config)
         asked = admin.describe_configs([resource], request_timeout=self._timeout_s)
         try:
@@ -204,11 +204,13 @@ class PolicyTopic:
         except KafkaException as e:
             if e.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 return None
-            raise BrokerError(f"Kafka tells nothing of {POLICIES_TOPIC}: {e.args[0].str()}") from e
+            raise BrokerError(
+                f"Kafka tells nothing of {policies_topic()}: {e.args[0].str()}"
+            ) from e
 
     def _read(self) -> PolicyHistory:
         history = PolicyHistory()
-        for message in read_topic(self._config, POLICIES_TOPIC, self._timeout_s):
+        for message in read_topic(self._config, policies_topic(), self._timeout_s):
             try:
                 history.take(message.value())
             except PolicyError:  # workers say so; who asks for versions wants those that are
@@ -221,7 +223,7 @@ class PolicyTopic:
         # counts once.
         producer = Producer({**self._config, "linger.ms": 0})
         producer.produce(
-            POLICIES_TOPIC,
+            policies_topic(),
             value,
             key,
             partition=0,

@@ -12,7 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from ounce_schemas.errors import ArtifactError, BrokerError
 from ounce_schemas.first_contact import first_contact
 from ounce_schemas.release import InService, take_in_service
-from ounce_schemas.topics import MODELS_TOPIC
+from ounce_schemas.topics import models_topic
 
 from ounce_services.cluster.admin import BROKERS_CHOICE, CLIENT_CONFIG, OPEN, Cluster, create_topics
 from ounce_services.cluster.reading import read_topic
@@ -53,32 +53,32 @@ class ModelsTopic:
         admin, cluster = first_contact(AdminClient, self._connection, timeout_s, KafkaException)
         if Cluster(cluster.cluster_id or "", {}).is_embedded:
             raise BrokerError(
-                f"the embedded broker has no compacted topics, so no {MODELS_TOPIC}: publish "
+                f"the embedded broker has no compacted topics, so no {models_topic()}: publish "
                 "models where there is a Kafka"
             )
-        if MODELS_TOPIC not in cluster.topics:
+        if models_topic() not in cluster.topics:
             create_topics(
                 kafka,
-                [MODELS_TOPIC],
+                [models_topic()],
                 replication=replication,
                 timeout_s=timeout_s,
                 security=security,
             )
             return  # it is as it was made; a broker may not know it for a moment
         try:
-            resource = ConfigResource(ConfigResource.Type.TOPIC, MODELS_TOPIC)
+            resource = ConfigResource(ConfigResource.Type.TOPIC, models_topic())
             found = admin.describe_configs([resource])[resource].result(timeout_s)
         except KafkaException as e:
-            raise BrokerError(f"topic {MODELS_TOPIC}: Kafka refuses: {e.args[0].str()}") from e
+            raise BrokerError(f"topic {models_topic()}: Kafka refuses: {e.args[0].str()}") from e
         except TimeoutError as e:
             raise BrokerError(
-                f"topic {MODELS_TOPIC}: Kafka does not answer within {timeout_s:g} s"
+                f"topic {models_topic()}: Kafka does not answer within {timeout_s:g} s"
             ) from e
         policy = found["cleanup.policy"].value
         if policy != "compact":
             raise BrokerError(
-                f"topic {MODELS_TOPIC} has cleanup.policy={policy}: Kafka would drop what serves. "
-                "Set cleanup.policy=compact"
+                f"topic {models_topic()} has cleanup.policy={policy}: Kafka would drop what "
+                "serves. Set cleanup.policy=compact"
             )
 
     def read(self) -> dict[str, InService]:
@@ -88,7 +88,7 @@ class ModelsTopic:
             BrokerError: Kafka does not tell.
         """
         served: dict[str, InService] = {}
-        for message in read_topic(self._connection, MODELS_TOPIC, self._timeout_s):
+        for message in read_topic(self._connection, models_topic(), self._timeout_s):
             with suppress(ArtifactError):  # workers say so; who asks wants what serves
                 take_in_service(served, message.key(), message.value())
         return served
@@ -102,11 +102,11 @@ class ModelsTopic:
         failed: list[KafkaError] = []
         producer = Producer({**self._connection, "acks": "all", "enable.idempotence": True})
         producer.produce(
-            MODELS_TOPIC,
+            models_topic(),
             served.model_dump_json(),
             served.task,
             on_delivery=lambda error, _: failed.append(error) if error else None,
         )
         if producer.flush(self._timeout_s) or failed:
             why = failed[0].str() if failed else f"no answer in {self._timeout_s:g} s"
-            raise BrokerError(f"topic {MODELS_TOPIC} does not take the release: {why}")
+            raise BrokerError(f"topic {models_topic()} does not take the release: {why}")

@@ -6,7 +6,7 @@ import click
 from ounce_schemas.command import make_settings, settings_options
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
-from ounce_schemas.topics import DECISIONS_TOPIC, all_topics, answered_topic
+from ounce_schemas.topics import all_topics, answered_topic, decisions_topic
 from ounce_schemas.wording import counted, table
 from pydantic import BaseModel, Field
 
@@ -21,7 +21,7 @@ class TopicsSettings(KafkaConnection):
     replication: int | None = Field(
         default=None, ge=1, le=100, description="Copies of each new topic; none: as Kafka is set"
     )
-    decisions: bool = Field(default=False, description=f"Also create {DECISIONS_TOPIC}")
+    decisions: bool = Field(default=False, description="Also the topic ounce.decisions")
     answered: bool = Field(
         default=False,
         description="Also the topics ounce.TASK.answered, for gateways with --local",
@@ -51,7 +51,7 @@ def command(task: tuple[str, ...], **values: Any) -> None:
         [
             *all_topics(tasks),
             *(answered_topic(task) for task in tasks if settings.answered),
-            *([DECISIONS_TOPIC] if settings.decisions else ()),
+            *([decisions_topic()] if settings.decisions else ()),
         ],
         partitions=settings.partitions,
         replication=settings.replication or BROKERS_CHOICE,

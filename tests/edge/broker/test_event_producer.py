@@ -9,7 +9,7 @@ from ounce_edge.broker import event_producer as events_module
 from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.telemetry.events import Events
 from ounce_schemas.event import EventKind, OperationalEvent
-from ounce_schemas.topics import EVENTS_TOPIC
+from ounce_schemas.topics import events_topic
 
 from tests.support.kafka.topics import OwnTopics
 
@@ -29,7 +29,7 @@ def test_no_broker_holds_nobody_up(
 
 def read_one(servers: str) -> Message:
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "people"})
-    consumer.assign([TopicPartition(EVENTS_TOPIC, 0, 0)])
+    consumer.assign([TopicPartition(events_topic(), 0, 0)])
     message = consumer.poll(30)
     consumer.close()
     assert message is not None
@@ -38,7 +38,7 @@ def read_one(servers: str) -> Message:
 
 @pytest.mark.kafka
 def test_events_reach_their_topic(kafka: str, topics: OwnTopics) -> None:
-    topics.make([EVENTS_TOPIC])
+    topics.make([events_topic()])
     producer = EventProducer(kafka)
     Events(producer, lambda *_: None).tell(EventKind.MODEL_SUSPENDED, "digits", "mlp", "failed")
     producer.close()

@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Producer
 from ounce_edge.broker import followed_models
 from ounce_edge.broker.followed_models import FollowedModels
-from ounce_schemas.topics import MODELS_TOPIC
+from ounce_schemas.topics import models_topic
 
 from tests.support.edge.stores import in_service
 
@@ -28,7 +28,7 @@ class Writer:
             partition = len(task) % 4  # by hand: keys of one length share one
             if isinstance(value, str):
                 value = in_service(value, task=task).model_dump_json().encode()
-            self._producer.produce(MODELS_TOPIC, value, task, partition=partition)
+            self._producer.produce(models_topic(), value, task, partition=partition)
         assert self._producer.flush(WAIT_S) == 0
 
 

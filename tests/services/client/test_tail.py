@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 from ounce_schemas.dead_letter import HEADER_REASON, HEADER_TEXT
 from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_schemas.prediction import TextOutput
-from ounce_schemas.topics import EVENTS_TOPIC, all_topics
+from ounce_schemas.topics import all_topics, events_topic
 from ounce_services.client.answer import read_answer
 from ounce_services.client.tail_command import _answer_line, command
 from ounce_services.cluster.admin import create_topics
@@ -42,8 +42,8 @@ def test_what_comes_is_shown(embedded_broker: EmbeddedBroker) -> None:
             producer.produce(topic("predictions"), b"\x01\x02")
             producer.produce(topic("dead-letters"), b"abc", headers=LETTER)
             producer.produce(topic("dead-letters"), None, headers=[("x", b"mark")])
-            producer.produce(EVENTS_TOPIC, event("watched"))
-            producer.produce(EVENTS_TOPIC, event("other"))
+            producer.produce(events_topic(), event("watched"))
+            producer.produce(events_topic(), event("other"))
             producer.flush()
 
     sender = threading.Thread(target=send)

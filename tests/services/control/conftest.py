@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy_history import PolicyHistory, PolicyVersion
 from ounce_schemas.release import InService
-from ounce_schemas.topics import CANARIES_TOPIC
+from ounce_schemas.topics import canaries_topic
 from ounce_services.control.access.principal import Role
 from ounce_services.control.api.app import make_app
 from ounce_services.control.plane import Plane, make_plane
@@ -46,7 +46,7 @@ class MemoryTopics:
         self._answer()
         if not topic:
             return dict(self.served)
-        records = self.canaries if topic == CANARIES_TOPIC else [(None, e) for e in self.events]
+        records = self.canaries if topic == canaries_topic() else [(None, e) for e in self.events]
         return iter([SimpleNamespace(key=lambda k=k: k, value=lambda v=v: v) for k, v in records])
 
     def make_topics(self, names: Iterable[str]) -> None:

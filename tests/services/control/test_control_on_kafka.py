@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from click.testing import CliRunner
 from ounce_schemas.policy_history import Change
-from ounce_schemas.topics import CANARIES_TOPIC, POLICIES_TOPIC
+from ounce_schemas.topics import canaries_topic, policies_topic
 from ounce_services.control.access.keys import Keys
 from ounce_services.control.access.principal import EVERYBODY, Role
 from ounce_services.control.plane import Plane, make_plane
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.kafka
 def test_killed_between_database_and_topic_both_agree_after_the_next_start(
     kafka: str, topics: OwnTopics, tmp_path: Path
 ) -> None:
-    topics.made_by_others(POLICIES_TOPIC)
+    topics.made_by_others(policies_topic())
     state = tmp_path / "state.db"
     program = Path(__file__).with_name("killed.py")
     for n, when in enumerate(("before", "after"), start=1):
@@ -54,8 +54,8 @@ def test_killed_between_database_and_topic_both_agree_after_the_next_start(
 def test_served_beside_the_command_both_see_each_others_versions(
     kafka: str, topics: OwnTopics, tmp_path: Path
 ) -> None:
-    topics.made_by_others(POLICIES_TOPIC)
-    topics.made_by_others(CANARIES_TOPIC)
+    topics.made_by_others(policies_topic())
+    topics.made_by_others(canaries_topic())
     state = tmp_path / "state.db"
     keys = Keys(Database(f"sqlite:///{state}"))
     (key, _), (admin, _) = keys.make("ann", Role.EDITOR), keys.make("ann", Role.ADMIN)
@@ -93,8 +93,8 @@ def test_served_beside_the_command_both_see_each_others_versions(
                 assert (current.document, current.promotes) == ("min_accuracy: 0.7", 3)
                 url, line = found[0], ("cli", "v2, based on 1")
                 wait_until(lambda: by_command(admin, url) == [line], lambda: by_command(admin, url))
-                topics.make_again(POLICIES_TOPIC)
-                configure(kafka, POLICIES_TOPIC, cleanup_policy="compact")
+                topics.make_again(policies_topic())
+                configure(kafka, policies_topic(), cleanup_policy="compact")
                 anew = PolicyTopic(kafka)
                 wait_until(lambda: anew.history().current is None, lambda: "the topic is empty")
                 anew.append(anew.history(), Change("min_accuracy: 0.8", "later"))

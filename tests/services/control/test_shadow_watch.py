@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Producer
 from fastapi.testclient import TestClient
 from ounce_schemas.policy_history import PolicyVersion
-from ounce_schemas.topics import POLICIES_TOPIC, predictions_topic, shadow_topic
+from ounce_schemas.topics import policies_topic, predictions_topic, shadow_topic
 from ounce_services.control.access.principal import Role
 from ounce_services.control.api.app import make_app
 from ounce_services.control.plane import Plane, make_plane
@@ -88,7 +88,7 @@ def test_the_end_of_a_shadow_ends_its_comparison(
 def test_answers_on_a_real_kafka_are_compared_as_they_come(
     kafka: str, topics: OwnTopics, tmp_path: Path
 ) -> None:
-    topics.made_by_others(POLICIES_TOPIC)
+    topics.made_by_others(policies_topic())
     topics.of_task(TASK)
     topics.made_by_others(shadow_topic(TASK))
     plane = make_plane(

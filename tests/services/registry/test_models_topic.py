@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ounce_schemas.topics import MODELS_TOPIC
+from ounce_schemas.topics import models_topic
 from ounce_services.cluster.admin import BROKERS_CHOICE
 from ounce_services.registry import topic
 
@@ -20,7 +20,7 @@ def test_a_topic_that_a_broker_has_just_made_need_not_be_known_yet(
     topic.ModelsTopic("127.0.0.1:1", 3.0, {"security.protocol": "SSL"})
     assert made == [
         (
-            ("127.0.0.1:1", [MODELS_TOPIC]),
+            ("127.0.0.1:1", [models_topic()]),
             {
                 "replication": BROKERS_CHOICE,
                 "timeout_s": 3.0,

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import click
 import pytest
-from ounce_schemas.command import COMMANDS
+from ounce_schemas.command_list import COMMANDS
 
 from tests.support.process.command import SIGNALS, ounce, the_line
 from tests.support.process.worker import OUNCE

@@ -11,7 +11,7 @@ from typing import TextIO
 from ounce_schemas.errors import ArtifactError, OunceError
 from ounce_schemas.model_store import ModelStore
 from ounce_schemas.release_signature import need_model_signing
-from ounce_schemas.topics import MODELS_TOPIC
+from ounce_schemas.topics import models_topic
 
 from ounce_edge.broker.followed_models import FollowedModels
 from ounce_edge.models.release_cache import ReleaseCache
@@ -59,7 +59,7 @@ class ModelSources:
             raise OunceError(
                 "--models-store needs --models-key FILE, the public key that releases are signed "
                 "with, or --models-unsigned, which trusts whoever may write to the store and to "
-                f"the topic {MODELS_TOPIC}"
+                f"the topic {models_topic()}"
             )
         if settings.models_key:
             need_model_signing()  # it is large: not while requests are served
@@ -72,7 +72,7 @@ class ModelSources:
             settings.kafka,
             settings.security,
             settings.fetch_wait_ms,
-            metrics.count_passed_over(MODELS_TOPIC),
+            metrics.count_passed_over(models_topic()),
         )
         cache = ReleaseCache(
             store,

@@ -11,7 +11,7 @@ from ounce_schemas import canary as records
 from ounce_schemas.canary import Criterion, Stop, read_record
 from ounce_schemas.policy_history import PolicyVersion
 from ounce_schemas.policy_trial import canary_name
-from ounce_schemas.topics import CANARIES_TOPIC
+from ounce_schemas.topics import canaries_topic
 
 from ounce_edge.dry_run.canary_evidence import (
     Key,
@@ -152,9 +152,9 @@ class CanaryWatch:
     def tell_trouble(self, why: str | None) -> None:
         """As `Follows` says."""
         if why is None:
-            logger.info("%s is read", CANARIES_TOPIC)
+            logger.info("%s is read", canaries_topic())
         else:
-            logger.warning("%s can't be read, canaries are judged alone: %s", CANARIES_TOPIC, why)
+            logger.warning("%s can't be read, canaries are judged alone: %s", canaries_topic(), why)
 
     def _bet(self, version: PolicyVersion) -> None:
         canary = version.canary

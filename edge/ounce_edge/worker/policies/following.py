@@ -7,7 +7,7 @@ from ounce_schemas.errors import PolicyError
 from ounce_schemas.event import EventKind
 from ounce_schemas.policy_history import PolicyHistory, PolicyVersion
 from ounce_schemas.policy_trial import policy_in_force, shadow_policy
-from ounce_schemas.topics import POLICIES_TOPIC
+from ounce_schemas.topics import policies_topic
 
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
@@ -98,12 +98,12 @@ class PolicyFollowing:
             kind = EventKind.POLICIES_REACHED if why is None else EventKind.POLICIES_UNREACHED
             goes_on = self._in_force or "the policy of the start"
             text = (
-                f"{POLICIES_TOPIC} is read again"
+                f"{policies_topic()} is read again"
                 if why is None
-                else f"{POLICIES_TOPIC} can't be read, {goes_on} goes on: {why}"
+                else f"{policies_topic()} can't be read, {goes_on} goes on: {why}"
             )
             self._note_reached(why is None)
-            self._tell(kind, POLICIES_TOPIC, text)
+            self._tell(kind, policies_topic(), text)
 
     def use_kept(self) -> None:
         """The topic could not be read at the start: go on with the last good version, where one is
@@ -114,9 +114,9 @@ class PolicyFollowing:
             self._note_reached(False)
             version = self._kept.read()
             if version is None:
-                text = f"{POLICIES_TOPIC} can't be read and {self._kept.path} holds no policy: "
+                text = f"{policies_topic()} can't be read and {self._kept.path} holds no policy: "
                 text += "the policy of the start is in force"
-                self._tell(EventKind.POLICIES_UNREACHED, POLICIES_TOPIC, text)
+                self._tell(EventKind.POLICIES_UNREACHED, policies_topic(), text)
                 return
             self._put_in_force(version, f", kept in {self._kept.path}, since the topic is not read")
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from ounce_schemas.topics import CANARIES_TOPIC, shadow_topic
+from ounce_schemas.topics import canaries_topic, shadow_topic
 
 from ounce_edge.broker.compacted import TopicFollower
 from ounce_edge.broker.event_producer import EventProducer
@@ -39,7 +39,7 @@ class Trials:
         self._metrics = metrics
         self._serving = serving
         self._evidence = EventProducer(
-            kafka, security, CANARIES_TOPIC, "canaries are judged by this worker alone"
+            kafka, security, canaries_topic(), "canaries are judged by this worker alone"
         )
         self._answers = {
             task: EventProducer(
@@ -52,9 +52,9 @@ class Trials:
         self._shadowing = Shadowing(serving, self._send_answer, metrics.count_shadow)
         self._follower = TopicFollower(
             kafka,
-            CANARIES_TOPIC,
+            canaries_topic(),
             self.canaries,
-            metrics.count_passed_over(CANARIES_TOPIC),
+            metrics.count_passed_over(canaries_topic()),
             fetch_wait_ms=settings.fetch_wait_ms,
             security=security,
         )

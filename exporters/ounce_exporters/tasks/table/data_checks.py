@@ -3,7 +3,7 @@
 import re
 
 from ounce_schemas.errors import DataError
-from ounce_schemas.topics import NAME_RULE, TASK_NAME_PATTERN
+from ounce_schemas.names import NAME_RULE, TASK_NAME_PATTERN
 
 from ounce_exporters.tasks.table.settings import TableSettings
 

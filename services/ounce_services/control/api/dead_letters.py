@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from ounce_schemas.errors import Reason
-from ounce_schemas.topics import TASK_NAME_PATTERN
+from ounce_schemas.names import TASK_NAME_PATTERN
 from ounce_schemas.wording import counted
 from pydantic import BaseModel, ConfigDict, Field
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from ounce_schemas.topics import TASK_NAME_PATTERN
+from ounce_schemas.names import TASK_NAME_PATTERN
 from pydantic import BaseModel
 
 from ounce_services.control.api.calls import Parts, Viewer, to_ms

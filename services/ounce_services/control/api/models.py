@@ -3,9 +3,9 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
+from ounce_schemas.names import TASK_NAME_PATTERN
 from ounce_schemas.release import InService
 from ounce_schemas.task import TaskName
-from ounce_schemas.topics import TASK_NAME_PATTERN
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from ounce_services.control.api.calls import Base, Editor, Parts, Viewer, set_etag, set_status

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from ounce_schemas.bounded_yaml import MOST_BYTES
 from ounce_schemas.errors import BrokerError, Reason
+from ounce_schemas.names import TASK_NAME_PATTERN
 from ounce_schemas.policy_history import Change
-from ounce_schemas.topics import TASK_NAME_PATTERN
 from pydantic import BeforeValidator
 
 from ounce_services.control.access.keys import SESSION_S

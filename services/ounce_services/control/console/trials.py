@@ -7,8 +7,8 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from ounce_schemas.canary import Canary, CanaryShare, Confidence, Margin, Shadow, ShadowShare
 from ounce_schemas.errors import BrokerError
+from ounce_schemas.names import TASK_NAME_PATTERN
 from ounce_schemas.policy_history import PolicyVersion
-from ounce_schemas.topics import TASK_NAME_PATTERN
 
 from ounce_services.control.access.principal import Principal
 from ounce_services.control.api.calls import Editor, Parts, Viewer

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from ounce_edge.dry_run.meeting import Message
 from ounce_schemas.errors import BrokerError, PolicyError
+from ounce_schemas.names import TASK_NAME_PATTERN
 from ounce_schemas.policy import Policy
 from ounce_schemas.routing import Choice, Objective
-from ounce_schemas.topics import TASK_NAME_PATTERN
 from pydantic import BeforeValidator
 
 from ounce_services.control.api.calls import Parts, Viewer, to_ms

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer
 from ounce_edge.broker.followed_models import require_compacted
 from ounce_schemas.errors import BrokerError
-from ounce_schemas.topics import MODELS_TOPIC
+from ounce_schemas.topics import models_topic
 
 from tests.support.kafka.topics import OwnTopics
 from tests.support.process.command import ounce
@@ -36,7 +36,7 @@ def test_a_published_model_serves_and_one_of_another_key_does_not(
     consumer_group: str,
 ) -> None:
     topics.of_task("digits", partitions=2)
-    topics.make([MODELS_TOPIC], config={"cleanup.policy": "compact"})
+    topics.make([models_topic()], config={"cleanup.policy": "compact"})
     folder, store = tmp_path / "models" / "digits", tmp_path / "store"
     shutil.copytree(digits_models / "digits", folder)
     with np.load(folder / "test-split.npz") as arrays:
@@ -58,7 +58,7 @@ def test_a_published_model_serves_and_one_of_another_key_does_not(
         with load(device, values) as sent:
             device.read(50)
             for key in (b"digits", b"\xff", b"nobody"):  # costs nothing but itself
-                producer.produce(MODELS_TOPIC, b"{half", key)
+                producer.produce(models_topic(), b"{half", key)
             assert producer.flush(60) == 0
             shutil.copytree(folder / "mlp", folder / "second-mlp")
             rename(folder / "second-mlp", "second-mlp")
@@ -90,8 +90,8 @@ def test_a_topic_that_is_not_compacted_is_refused_by_name(
 ) -> None:
     topics.of_task("digits")
     with pytest.raises(BrokerError, match=r"ounce\.models is absent: publish something"):
-        require_compacted({"bootstrap.servers": kafka}, MODELS_TOPIC)
-    topics.make([MODELS_TOPIC])
+        require_compacted({"bootstrap.servers": kafka}, models_topic())
+    topics.make([models_topic()])
     places = [f"--kafka={kafka}", f"--store={tmp_path}"]
     worker = [OUNCE, "worker", "--task=digits", *places[:1], f"--models={digits_models}"]
     worker += [f"--models-store={tmp_path}", "--models-unsigned", "--metrics-port=0"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from ounce_schemas.topics import EVENTS_TOPIC, predictions_topic, requests_topic
+from ounce_schemas.topics import events_topic, predictions_topic, requests_topic
 
 from tests.support.kafka.topics import OwnTopics, configure
 from tests.support.process.wait import wait_until
@@ -33,7 +33,7 @@ def test_each_becomes_a_dead_letter_and_all_others_are_answered_and_counted(
     device: Device,
 ) -> None:
     topics.of_task("digits", partitions=1)
-    topics.make([EVENTS_TOPIC])
+    topics.make([events_topic()])
     configure(kafka, predictions_topic("digits"), max_message_bytes=3000)
     with np.load(digits_models / "digits" / "test-split.npz") as arrays:
         inputs = arrays["input"].astype("<f4")

@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from ounce_edge.broker.event_producer import EventProducer
 from ounce_schemas.kafka_connection import KafkaConnection
-from ounce_schemas.topics import EVENTS_TOPIC, requests_topic
+from ounce_schemas.topics import events_topic, requests_topic
 
 from tests.support.kafka.acls import grant, withdraw
 from tests.support.kafka.certificates import Authority
@@ -137,7 +137,7 @@ def test_events_arrive(broker: SecureKafka) -> None:
     producer.close()
     consumer = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "people"})
     try:
-        consumer.assign([TopicPartition(EVENTS_TOPIC, p, 0) for p in range(2)])
+        consumer.assign([TopicPartition(events_topic(), p, 0) for p in range(2)])
         deadline = time.monotonic() + 90
         values: list[bytes | None] = []
         while b"told" not in values:
