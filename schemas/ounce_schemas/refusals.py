@@ -7,8 +7,20 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ounce_schemas.names import NAME_RULE, TASK_NAME_PATTERN
+from ounce_schemas.names import (
+    NAME_RULE,
+    TASK_NAME_PATTERN,
+    TOPIC_NAME_PATTERN,
+    TOPIC_PREFIX_PATTERN,
+    TOPIC_RULE,
+)
 
+_RULES = {
+    TASK_NAME_PATTERN: NAME_RULE,
+    TOPIC_NAME_PATTERN: TOPIC_RULE,
+    TOPIC_PREFIX_PATTERN: TOPIC_RULE,
+}
+"""Patterns in words."""
 _LOGIN = re.compile(r"//[^/@\s]+@")
 
 
@@ -35,11 +47,8 @@ def describe(error: ValidationError, kind: type[BaseModel] | None = None) -> str
             parts.append(f"{where}unknown field{_meant(loc, kind)}")
             continue
         told = item["msg"].removeprefix("Value error, ")
-        if (
-            item["type"] == "string_pattern_mismatch"
-            and item["ctx"]["pattern"] == TASK_NAME_PATTERN
-        ):
-            told = NAME_RULE
+        if item["type"] == "string_pattern_mismatch":
+            told = _RULES.get(item["ctx"]["pattern"], told)
         # A whole document says nothing new.
         is_told = item["type"] != "missing" and not isinstance(item["input"], dict)
         value = _LOGIN.sub("//***@", str(item["input"]))

@@ -8,10 +8,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from ounce_schemas.names import TASK_NAME_PATTERN
+from ounce_schemas.names import TASK_NAME_PATTERN, TOPIC_NAME_PATTERN, TOPIC_PREFIX_PATTERN
 from ounce_schemas.task import Document, TaskName
 
-TopicName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-][a-zA-Z0-9._-]{0,248}$")]
+TopicName = Annotated[str, Field(pattern=TOPIC_NAME_PATTERN)]
 
 
 class TaskTopic(StrEnum):
@@ -53,7 +53,7 @@ class TopicNames(Document):
 
     prefix: str = Field(
         default="ounce",
-        pattern=r"^[a-zA-Z0-9_-][a-zA-Z0-9._-]{0,99}$",
+        pattern=TOPIC_PREFIX_PATTERN,
         description="First part of each name that is not given",
     )
     tasks: Mapping[TaskName, OwnTopics] = Field(
