@@ -157,6 +157,11 @@ class TaskSpec(Document):
         description="Columns of the table that hold one value and are no input: a model made "
         "elsewhere may read them",
     )
+    id_names: tuple[str, ...] | None = Field(
+        default=None,
+        description="Names, beside `id`, of the id in a row of flat JSON; the first that is there "
+        "counts",
+    )
     measure: Measure = Field(
         default=ACCURACY, description="What accuracies and floors of this task mean"
     )

@@ -62,13 +62,14 @@ class TopicNames(Document):
 
     @model_validator(mode="after")
     def _check_unique(self) -> Self:
-        given = [name for own in self.tasks.values() for name in own.names().values()]
-        for name, n in Counter(given).items():
+        uses = {  # several tasks may read one topic
+            (name, kind, "any" if kind is TaskTopic.REQUESTS else task)
+            for task, own in self.tasks.items()
+            for kind, name in own.names().items()
+        }
+        for name, n in Counter(name for name, *_ in sorted(uses)).items():
             if n > 1:
-                raise ValueError(
-                    f"{name} stands twice, and a topic is of one task and for one use; a second "
-                    "task that reads it has workers with a --group and a file of names of their own"
-                )
+                raise ValueError(f"{name} stands twice: only requests may be of several tasks")
             if self._made(name, TaskTopic) or name in map(self.shared, SharedTopic):
                 raise ValueError(f"{name} is what another topic is called, with this prefix")
         return self

@@ -92,7 +92,11 @@ def task_topics(task: str) -> tuple[str, str, str, str]:
     )
 
 
+def shared_topics() -> tuple[str, ...]:
+    """Topics that all tasks share."""
+    return events_topic(), *control_topics()
+
+
 def all_topics(tasks: Iterable[str]) -> list[str]:
     """Every topic that serving these tasks uses, those that all tasks share last."""
-    of_tasks = (topic for task in tasks for topic in task_topics(task))
-    return [*of_tasks, events_topic(), *control_topics()]
+    return [*(topic for task in tasks for topic in task_topics(task)), *shared_topics()]

@@ -83,7 +83,8 @@ def test_the_task_of_a_topic_is_found_again(own: Path) -> None:
         ("tasks: {Digits: {}}", "tasks.Digits.*: use lower-case letters"),
         ("tasks: {a: {requests: ä}}", "tasks.a.requests: use letters"),
         ("tasks: {a: {request: x}}", "tasks.a.request: unknown field, did you mean requests?"),
-        ("tasks: {a: {requests: x}, b: {requests: x}}", "x stands twice, and a topic is of one"),
+        ("tasks: {a: {labels: x}, b: {labels: x}}", "x stands twice: only requests may be"),
+        ("tasks: {a: {requests: x}, b: {labels: x}}", "x stands twice"),
         ("tasks: {a: {requests: x, labels: x}}", "x stands twice"),
         ("tasks: {a: {requests: ounce.b.labels}}", "ounce.b.labels is what another topic is"),
         ("tasks: {a: {requests: ounce.events}}", "ounce.events is what another topic is called"),
@@ -93,6 +94,11 @@ def test_the_task_of_a_topic_is_found_again(own: Path) -> None:
 def test_a_file_that_is_wrong_is_refused(document: str, text: str, tmp_path: Path) -> None:
     with pytest.raises(OunceError, match=text):
         names(document, tmp_path)
+
+
+def test_several_tasks_may_read_one_topic(tmp_path: Path) -> None:
+    known = names("tasks: {a: {requests: x}, b: {requests: x, labels: y}}", tmp_path)
+    assert {known.of_task(task, TaskTopic.REQUESTS) for task in "ab"} == {"x"}
 
 
 def test_a_name_that_looks_like_a_made_one_of_another_prefix_is_taken(tmp_path: Path) -> None:

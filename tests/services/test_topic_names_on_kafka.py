@@ -44,11 +44,18 @@ def test_requests_of_a_topic_that_was_there_are_answered(
     made += [f"plant-1.{name}" for name in ("events", "policies", "canaries", "models")]
     for topic in made:
         topics.made_by_others(topic)
-    result = CliRunner().invoke(topics_command, ["digits", f"--kafka={kafka}", "--partitions=2"])
+    result = CliRunner().invoke(
+        topics_command,
+        [
+            "digits",
+            f"--kafka={kafka}",
+        ],
+    )
     assert result.exit_code == 0, result.output
-    lines = [line.split()[:2] for line in result.output.splitlines()]
-    assert lines[0] == [REQUESTS, "exists"]
-    assert lines[1:] == [[name, "created"] for name in made]
+    lines = [line.split()[:3] for line in result.output.splitlines()]
+    assert lines[0] == [REQUESTS, "exists", "2"]
+    assert lines[1:4] == [[name, "created", "2"] for name in made[:3]]
+    assert lines[4:] == [[name, "created", n] for name, n in zip(made[3:], "4111", strict=True)]
 
     with (
         Worker(kafka, digits_models, tmp_path / "log", ["--group=plant-1"]) as worker,

@@ -16,6 +16,7 @@ from tests.support.edge.formats import ROOM, ROW
 from tests.support.edge.ladders import DIGITS, FakeRecord
 
 PLAIN = ROOM.model_copy(update={"inputs": (without_sentinel(),)})
+NAMED = PLAIN.model_copy(update={"id_names": ("event id", "seq")})
 LONG = "x" * 4097
 
 
@@ -28,6 +29,11 @@ def flat(id_: Any = None) -> Any:
     return ROW if id_ is None else {**ROW, "id": id_}
 
 
+def named(id_: Any = None) -> Any:
+    return ROW if id_ is None else {**ROW, "event id": id_}
+
+
+QUICK = [(DIGITS, v2), (PLAIN, flat), (NAMED, named)]
 IDS: Sequence[Sequence[Any]] = [
     ["a", "b", "c"], ["a", None, "b"], ["", "a", ""], ["a", "a", "a"], [1, 2, 3], [0, 1, 2],
     ["a:b", "c:d", "e:f"], ["a", 7, "b"], ['"', "\\", "\u4f60"], ["a", LONG, "b"], [True, "a", "b"],
@@ -37,7 +43,7 @@ IDS: Sequence[Sequence[Any]] = [
 
 @pytest.mark.parametrize("head", [None, [("ce_id", b"of the header")], [("ce_source", b"s")]])
 @pytest.mark.parametrize("ids", IDS)
-@pytest.mark.parametrize(("task", "body"), [(DIGITS, v2), (PLAIN, flat)])
+@pytest.mark.parametrize(("task", "body"), [*QUICK, (NAMED, flat)])
 def test_ids_in_bodies(task: TaskSpec, body: Any, ids: Sequence[Any], head: Any) -> None:
     decoder = Decoder(task, Policy().for_task(task.name))
     values = [json.dumps(body(id_)).encode() for id_ in ids]
@@ -84,7 +90,7 @@ def test_rows_are_laid_out_one_behind_the_other() -> None:
     assert batch.inputs["input"].flags.c_contiguous
 
 
-@pytest.mark.parametrize(("task", "body"), [(DIGITS, v2), (PLAIN, flat)])
+@pytest.mark.parametrize(("task", "body"), QUICK)
 @pytest.mark.parametrize("ids", [[None, None], ["a", "b"]])
 def test_plain_bodies_take_the_fast_path(task: TaskSpec, body: Any, ids: Sequence[Any]) -> None:
     decoder = Decoder(task, Policy().for_task(task.name))

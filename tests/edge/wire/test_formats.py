@@ -20,6 +20,7 @@ from tests.support.edge.formats import (
     as_bytes,
     decode,
     one,
+    refusal,
 )
 from tests.support.edge.ladders import DIGITS, FakeRecord, raw
 
@@ -126,6 +127,21 @@ def test_ids_and_targets_stand_beside_the_row_or_around_it() -> None:
     assert (batch.max_latency_ms[0], batch.min_accuracy[0]) == (20, 0.5)
     batch = one({"id": "a", "max_latency_ms": 30, "data": ROW})
     assert (batch.identities[0].id, batch.max_latency_ms[0]) == ("a", 30)
+
+
+def test_ids_may_have_names_of_their_own() -> None:
+    task = ROOM.model_copy(update={"id_names": ("seq", "event-id")})
+    for given, expected in (
+        ({"event-id": "e", "id": "a"}, "e"),
+        ({"event-id": "e", "seq": 7, "id": "a"}, "7"),
+        ({"event-id": None, "id": "a"}, "a"),
+        ({"Seq": 1, "id": "a"}, "a"),
+    ):
+        assert one({**ROW, **given}, task=task).identities[0].id == expected
+    assert one({"seq": 7, "id": "a", "data": ROW}, task=task).identities[0].id == "7"
+    assert one({"seq": [7], "data": {**ROW, "id": "a"}}, task=task).identities[0].id == "a"
+    assert one({**ROW, "seq": 7}).identities == one(ROW).identities
+    assert "id '1.5' is no text" in refusal({**ROW, "seq": 1.5}, task=task).text
 
 
 def test_a_cloudevent_in_structured_mode_says_what_headers_say() -> None:

@@ -1,7 +1,7 @@
 """Flat JSON: a row of the task's table by column names, a list of rows, or plain numbers."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -51,8 +51,9 @@ class FlatJson:
         self._task = task
         self._max_rows = max_rows
         self._columns = columns
+        self._id_names = (*(task.id_names or ()), "id")
         self._decode_row = _row_decoder(task, columns)
-        self._decode_row_with_id = _row_decoder(task, columns, ("id", str | int))
+        self._decode_row_with_id = _row_decoder(task, columns, self._id_names[0])
         self._offsets = np.array(
             [cell.offset or 0.0 for cell in task.inputs[0].cells or ()] or [0.0]
         )
@@ -99,8 +100,8 @@ class FlatJson:
         """Plain rows of a task with one FP32 input, all at once.
 
         Returns:
-            None if any row is not plain and right: it has other names than the columns' and `id`,
-            lacks one, or holds anything but numbers.
+            None if any row is not plain and right: it has other names than the columns' and that of
+            the id, lacks one, or holds anything but numbers.
         """
         n_names, n_colons = len(self._columns.names), values[0].count(b":")
         if self._decode_row is None or not n_names <= n_colons <= n_names + 1:
@@ -151,13 +152,25 @@ class FlatJson:
             )
         content = Content([item])
         own = self._columns.layout(row, may_be_misspelt=may_be_misspelt).others
-        if "id" in own:
-            content.id = as_id(row["id"])
+        content.id = self.id_in(row, own)
         if "parameters" in own:
             content.add_targets(row["parameters"])
         if not own.isdisjoint(_BESIDE):
             content.add_targets({name: row[name] for name in own & _BESIDE})
         return content
+
+    def id_in(self, document: Mapping[str, Any], names: Container[str]) -> str | None:
+        """The id of a row, in it or around it.
+
+        Args:
+            document: values by name.
+            names: of those that may be one.
+
+        Raises:
+            InvalidMessageError: it is neither a text nor a whole number.
+        """
+        found = (as_id(document[name]) for name in self._id_names if name in names)
+        return next(filter(None, found), None)
 
     def _named_tensors(self, document: Mapping[str, Any]) -> bool:
         """Whether each input stands there by its name as a list: `{"input": [1, 2, 3]}`."""
@@ -209,13 +222,13 @@ class FlatJson:
         return names
 
 
-def _row_decoder(task: TaskSpec, columns: ColumnReader, *more: tuple[str, Any]) -> Any:
+def _row_decoder(task: TaskSpec, columns: ColumnReader, id_name: str | None = None) -> Any:
     """Decodes a row in which every column is a number; None where the task has other columns.
 
     Args:
         task: the task.
         columns: reads its rows.
-        more: names behind the columns, and their types; no column may have one of these names.
+        id_name: of the id behind the columns; no column may have this name.
     """
     spec = task.inputs[0]
     cells = spec.cells or ()
@@ -224,11 +237,14 @@ def _row_decoder(task: TaskSpec, columns: ColumnReader, *more: tuple[str, Any]) 
         or not task.accepts_raw
         or len(columns.names) != spec.size
         or any(cell.read != "number" or cell.missing for cell in cells)
-        or any(map(_UNNAMEABLE.search, columns.names))
-        or any(columns.layout([name]).is_known for name, _ in more)
+        or any(map(_UNNAMEABLE.search, [*columns.names, id_name or ""]))
+        or (id_name is not None and columns.layout([id_name]).is_known)
     ):
         return None
     fields = {f"column_{i}": name for i, name in enumerate(columns.names)}
-    types = [(field, float) for field in fields]
-    row = msgspec.defstruct("Row", [*types, *more], rename=fields)
+    types: list[tuple[str, Any]] = [(field, float) for field in fields]
+    if id_name is not None:
+        fields["id"] = id_name
+        types.append(("id", str | int))
+    row = msgspec.defstruct("Row", types, rename=fields)
     return msgspec.json.Decoder(row).decode

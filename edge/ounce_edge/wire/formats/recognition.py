@@ -18,7 +18,7 @@ from ounce_edge.wire.formats.cbor import is_cbor, read_cbor
 from ounce_edge.wire.formats.changes import check_not_deleted, row_after
 from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.connect import is_envelope, read_payload
-from ounce_edge.wire.formats.content import Content, as_id
+from ounce_edge.wire.formats.content import Content
 from ounce_edge.wire.formats.csv_line import CsvLine
 from ounce_edge.wire.formats.enclosed import document_within
 from ounce_edge.wire.formats.flat import NESTED, FlatJson
@@ -187,35 +187,35 @@ class Recogniser:
             if is_envelope(found):
                 return self._read_document(read_payload(found), head, depth + 1)
             if (row := self._row_after(found)) is not None:
-                return _with_outer(self._read_document(row, head, depth + 1), found)
+                return self._with_outer(self._read_document(row, head, depth + 1), found)
             if (tensor := seldon_rows(found)) is not None:
                 found = {**found, "ndarray": tensor}
             rows = rows_of(found, self._columns, self._max_rows)
             if rows is not None:
-                return _with_outer(self.flat.read(rows), found)
+                return self._with_outer(self.flat.read(rows), found)
             if _has_tensors(found):
                 return self._wide.read(found, error or no_request(found))
         name = None if self._image is None else self._image.name
         if isinstance(found, dict) and isinstance(found.get(name), str):
             file = _from_base64(found[name], f"`{name}`")
-            return _with_outer(self.read(replace(head, is_json=False), file, depth + 1), found)
+            return self._with_outer(self.read(replace(head, is_json=False), file, depth + 1), found)
         if (row := row_of_pairs(found, self._columns)) is not None:
             return self.flat.read(row)
         if (row := strange_pairs(found, self._columns)) is not None:
             raise no_row(row, self._columns)
         if isinstance(found, dict) and (row := row_by_paths(found, self._columns)) is not None:
-            return _with_outer(self.flat.read(row), found)
+            return self._with_outer(self.flat.read(row), found)
         if self.flat.takes(found):
             return self.flat.read(found)
         if isinstance(found, dict):
             for name in NESTED:
                 if isinstance(found.get(name), dict | list):
                     inner = self._read_document(found[name], head, depth + 1)
-                    return _with_outer(inner, found)
+                    return self._with_outer(inner, found)
             if (row := row_within(found, self._columns)) is not None:
-                return _with_outer(self.flat.read(row), found)
+                return self._with_outer(self.flat.read(row), found)
             if (text := document_within(found)) is not None:
-                return _with_outer(self._read_document(text, head, depth + 1), found)
+                return self._with_outer(self._read_document(text, head, depth + 1), found)
             if found and self._columns.are_named:
                 raise no_row(found, self._columns)
         raise error or no_request(found)
@@ -226,6 +226,15 @@ class Recogniser:
             check_not_deleted(found)
             return None
         return row_after(found)
+
+    def _with_outer(self, content: Content, outer: Mapping[str, Any]) -> Content:
+        """What stands beside the nested row counts where the row does not say it."""
+        content.add_targets(outer.get("parameters"))
+        content.add_targets(outer)
+        if content.id is None:
+            plain = {k for k, v in outer.items() if not isinstance(v, dict | list | float)}
+            content.id = self.flat.id_in(outer, plain)
+        return content
 
     def _read_event(self, event: Mapping[str, Any], head: RequestHead, depth: int) -> Content:
         """A CloudEvent in structured mode."""
@@ -265,15 +274,6 @@ def _plain(request: Request, task: TaskSpec) -> Content:
         None if parameters is None else parameters.answer,
         None if parameters is None else parameters.explanation,
     )
-
-
-def _with_outer(content: Content, outer: Mapping[str, Any]) -> Content:
-    """What stands beside the nested row counts where the row does not say it."""
-    content.add_targets(outer.get("parameters"))
-    content.add_targets(outer)
-    if content.id is None and not isinstance(outer.get("id"), dict | list | float):
-        content.id = as_id(outer.get("id"))
-    return content
 
 
 def _has_tensors(document: Mapping[str, Any]) -> bool:
