@@ -211,7 +211,7 @@ def test_a_yaml_example_is_a_file_that_is_read(found: Found, tmp_path: Path) -> 
     path.write_text(found.text)
     if found.text.startswith("maps:"):
         assert read_topic_maps(path).maps
-    elif found.text.startswith("prefix:"):
+    elif "requests:" in found.text:
         assert read_topic_names(path).tasks
     else:
         assert read_policy(path).version != "built-in"
