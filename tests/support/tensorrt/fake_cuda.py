@@ -13,6 +13,7 @@ CODES = {
     "cudaErrorInsufficientDriver": 35,
     "cudaErrorDevicesUnavailable": 46,
     "cudaErrorNoDevice": 100,
+    "cudaErrorNotReady": 600,
     "cudaErrorIllegalAddress": 700,
     "cudaErrorSystemNotReady": 802,
     "cudaErrorSystemDriverMismatch": 803,
