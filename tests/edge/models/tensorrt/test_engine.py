@@ -148,32 +148,6 @@ def test_a_graph_that_is_not_made_costs_nothing_else(gpu: FakeGpu) -> None:
     assert gpu.calls.count("cudaGraphDestroy") == 5
 
 
-def test_unloading_gives_all_memory_back(gpu: FakeGpu) -> None:
-    model = load(gpu, FakeTensorRt(gpu))
-    for _ in range(3):
-        model.run(pixels(2))
-    assert len(gpu.blocks) == 5
-    model.unload()
-    assert gpu.blocks == {}
-    assert gpu.calls.count("cudaGraphExecDestroy") == gpu.calls.count("cudaGraphInstantiate") == 5
-
-
-def test_what_is_not_given_back_stops_nothing_else(
-    gpu: FakeGpu, caplog: pytest.LogCaptureFixture
-) -> None:
-    model = load(gpu, FakeTensorRt(gpu))
-    gpu.calls.clear()
-    for function in ("cudaGraphExecDestroy", "cudaFree", "cudaFreeHost", "cudaStreamDestroy"):
-        gpu.failures[function] = CudaCode["cudaErrorInvalidValue"]
-    model.unload()
-    tried = {name: gpu.calls.count(name) for name in gpu.failures}
-    assert tried == {
-        "cudaGraphExecDestroy": 5, "cudaFree": 3, "cudaFreeHost": 2, "cudaStreamDestroy": 1
-    }  # fmt: skip
-    [told] = caplog.messages
-    assert "not given back: cudaGraphExecDestroy" in told
-
-
 @pytest.mark.parametrize("function", ["cudaMalloc", "cudaMallocHost", "cudaStreamCreateWithFlags"])
 def test_too_little_memory_is_told_and_leaves_nothing_behind(gpu: FakeGpu, function: str) -> None:
     gpu.failures[function] = CudaCode["cudaErrorMemoryAllocation"]

@@ -107,8 +107,11 @@ def do_all(works: Iterable[Callable[[], object]]) -> None:
             work()
         except CudaError as e:
             failed = failed or e
-    if failed is not None:
-        raise failed
+    try:
+        if failed is not None:
+            raise failed
+    finally:  # else the error and this frame hold each other, and what is given back
+        del failed
 
 
 def find_cuda() -> Cuda:
