@@ -15,6 +15,8 @@ CODES = {
     "cudaErrorNoDevice": 100,
     "cudaErrorNotReady": 600,
     "cudaErrorIllegalAddress": 700,
+    "cudaErrorNotPermitted": 800,
+    "cudaErrorNotSupported": 801,
     "cudaErrorSystemNotReady": 802,
     "cudaErrorSystemDriverMismatch": 803,
     "cudaErrorStreamCaptureUnsupported": 900,

@@ -140,12 +140,24 @@ def test_an_engine_that_no_graph_can_hold_runs_as_it_is(gpu: FakeGpu) -> None:
     assert "cudaGraphLaunch" not in gpu.calls
 
 
-def test_a_graph_that_is_not_made_costs_nothing_else(gpu: FakeGpu) -> None:
-    gpu.failures["cudaGraphInstantiate"] = CudaCode["cudaErrorMemoryAllocation"]
+@pytest.mark.parametrize(
+    ("function", "error", "destroyed"),
+    [
+        ("cudaStreamBeginCapture", "cudaErrorNotSupported", 0),
+        ("cudaGraphInstantiate", "cudaErrorMemoryAllocation", 5),
+        ("cudaGraphInstantiate", "cudaErrorNotSupported", 5),
+        ("cudaGraphInstantiate", "cudaErrorNotPermitted", 5),
+    ],
+)
+def test_a_graph_that_is_not_made_costs_nothing_else(
+    gpu: FakeGpu, function: str, error: str, destroyed: int
+) -> None:
+    gpu.failures[function] = CudaCode[error]
     model = load(gpu, FakeTensorRt(gpu))
     answers = [model.run(pixels(2)) for _ in range(3)]
     np.testing.assert_array_equal(answers[0], answers[2])
-    assert gpu.calls.count("cudaGraphDestroy") == 5
+    assert gpu.calls.count(function) == 5  # once for each size
+    assert gpu.calls.count("cudaGraphDestroy") == destroyed
 
 
 @pytest.mark.parametrize("function", ["cudaMalloc", "cudaMallocHost", "cudaStreamCreateWithFlags"])

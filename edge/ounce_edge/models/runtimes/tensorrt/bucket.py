@@ -149,13 +149,13 @@ class Bucket:
         cuda, stream = self._of.cuda, self._of.stream
         mode = cuda.api.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         why: str | None = None
-        cuda.call("cudaStreamBeginCapture", stream, mode)
         try:
-            if not self._enqueue():
-                why = first_line(self._log.lines)
-        except CudaError as e:
-            why = _unless_broken(e)
-        try:
+            cuda.call("cudaStreamBeginCapture", stream, mode)
+            try:
+                if not self._enqueue():
+                    why = first_line(self._log.lines)
+            except CudaError as e:
+                why = _unless_broken(e)
             graph = cuda.call("cudaStreamEndCapture", stream)  # also after a failure
             try:
                 if why is None:

@@ -9,9 +9,12 @@ from ounce_schemas.errors import OunceError, RuntimeAbsentError
 
 _SURVIVED = frozenset(
     {
+        "cudaErrorCapturedEvent",
         "cudaErrorInvalidValue",
         "cudaErrorMemoryAllocation",
+        "cudaErrorNotPermitted",
         "cudaErrorNotReady",
+        "cudaErrorNotSupported",
         "cudaErrorStreamCaptureImplicit",
         "cudaErrorStreamCaptureInvalidated",
         "cudaErrorStreamCaptureIsolation",
