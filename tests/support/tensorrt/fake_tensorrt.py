@@ -3,8 +3,8 @@ padded size.
 
 What its documentation asks for is asked for here, too: shapes within the profile, addresses at
 multiples of 256, all of them set before a call. What waits for the whole device fails while any
-thread captures a graph: loads may, by its documentation. Nothing else here says how a real one
-behaves.
+thread captures a graph, and breaks that: loads may, and engines that go. Nothing else here says how
+a real one behaves.
 """
 
 import ctypes
@@ -118,6 +118,7 @@ class FakeEngine:
         self.inputs = [t.name for t in session.get_inputs()]
         self.num_io_tensors = len(self._tensors)
         self.device_memory_size_v2 = trt.scratch_bytes
+        weakref.finalize(self, trt.gpu.wait_for_all)
 
     def create_runtime_config(self) -> "FakeConfig":
         return FakeConfig(self.trt)
