@@ -1,15 +1,17 @@
 # ruff: noqa: N802, N815  # names of CUDA
 """A GPU that is a fake: its memory is memory of this process, and data goes where the code says.
 
-What CUDA's documentation forbids fails here, too. Nothing else here says how a real GPU behaves.
+Work waits on its stream until somebody waits for it, as it may on a real GPU. What CUDA's
+documentation forbids fails here, too. Nothing else here says how a real GPU behaves.
 """
 
 import ctypes
 import threading
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
 from itertools import count
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.support.tensorrt.fake_cuda import CudaCode
 
@@ -17,6 +19,8 @@ OK = CudaCode["cudaSuccess"]
 TOTAL_BYTES = 1 << 30
 PROCESS_BYTES = 5_000
 """That a process takes of a GPU by using it."""
+ALIGNMENT = 256
+"""Addresses of cudaMalloc are multiples of it (CUDA programming guide, device memory accesses)."""
 GARBAGE = 0xFF
 """Fresh memory holds NaN, as real memory may."""
 UNSAFE = ("cudaMalloc", "cudaFree", "cudaMallocHost", "cudaFreeHost")
@@ -27,11 +31,19 @@ NO_CONTEXT = ("cudaGetDeviceCount", "cudaDriverGetVersion", "cudaGetDeviceProper
 """What needs no context, and makes none."""
 
 
+class Work(NamedTuple):
+    """What a stream does."""
+
+    do: Callable[[], None]
+    uses: frozenset[int]
+    """Addresses of memory, and what else no two streams use at once."""
+
+
 class Capture:
     """Work that is captured on a stream."""
 
     def __init__(self) -> None:
-        self.works: list[Callable[[], None]] = []
+        self.works: list[Work] = []
         self.thread = threading.get_ident()
         self.is_broken = False
 
@@ -39,6 +51,11 @@ class Capture:
     def is_own(self) -> bool:
         """Whether this very thread captures."""
         return self.thread == threading.get_ident()
+
+
+def _uses(places: Collection[int], streams: Iterable[Iterable[Work]]) -> bool:
+    """Whether work that waits uses one of them."""
+    return any(not work.uses.isdisjoint(places) for waiting in streams for work in waiting)
 
 
 class FakeGpu:
@@ -62,7 +79,10 @@ class FakeGpu:
         self._broken: CudaCode | None = None
         """An error behind which every call fails."""
         self._numbers = count(77)
-        self._streams: set[int] = set()
+        self._streams: dict[int, deque[Work]] = {}
+        """Work that waits, by stream."""
+        self._doing = threading.RLock()
+        """Of whoever looks at work that waits, or does it."""
         self._pinned: set[int] = set()
         """Addresses on the host."""
         self._captures: dict[int, Capture] = {}
@@ -101,14 +121,32 @@ class FakeGpu:
         code = self.failures.get(name)
         return code if code is not None and code.name in STICKY else None
 
-    def do(self, work: Callable[[], None], stream: int) -> None:
-        """Queue work: at once, or into the graph that is captured on the stream."""
-        assert int(stream) in self._streams, "the stream is gone"
-        capture = self._captures.get(int(stream))
-        if capture is None:
-            work()
-        else:
-            capture.works.append(work)
+    def do(self, work: Callable[[], None], stream: int, uses: Iterable[int] = ()) -> None:
+        """Queue work on a stream, or into the graph that is captured there.
+
+        Args:
+            work: what is done once somebody waits for it.
+            stream: that it waits on.
+            uses: addresses, of which no other stream may use one before.
+        """
+        number, one = int(stream), Work(work, frozenset(uses))
+        with self._doing:
+            assert number in self._streams, "the stream is gone"
+            capture = self._captures.get(number)
+            if capture is not None:
+                capture.works.append(one)
+                return
+            others = [waiting for other, waiting in self._streams.items() if other != number]
+            assert not _uses(one.uses, others), "two streams use it at once"
+            self._streams[number].append(one)
+
+    def _finish(self, stream: int) -> None:
+        """Do what waits on a stream."""
+        with self._doing:
+            waiting = self._streams[int(stream)]
+            while waiting:
+                waiting[0].do()
+                waiting.popleft()
 
     def is_capturing(self, stream: int) -> bool:
         return int(stream) in self._captures
@@ -117,7 +155,16 @@ class FakeGpu:
         """Wait for all work of the device, as libraries may. Whether it may be waited for: no
         capture of any thread bears it (CUDA programming guide, CUDA graphs, prohibited
         operations)."""
-        return not self._break(self._captures.values())
+        if self._break(self._captures.values()):
+            return False
+        with self._doing:
+            for stream in self._streams:
+                self._finish(stream)
+        return True
+
+    def forbid(self, stream: int) -> None:
+        """Do on a stream what no graph holds: a capture there is worth nothing from now on."""
+        self._break([self._captures[int(stream)]])
 
     def _break(self, captures: Iterable[Capture]) -> bool:
         """Whether there is one."""
@@ -130,13 +177,17 @@ class FakeGpu:
         return OK, f"text of {code.name}".encode()
 
     def _allocate(self, n: int) -> int:
-        block = (ctypes.c_byte * n).from_buffer(bytearray([GARBAGE]) * n)
+        memory = bytearray([GARBAGE]) * (n + ALIGNMENT)
+        begin = ctypes.addressof(ctypes.c_byte.from_buffer(memory))
+        block = (ctypes.c_byte * n).from_buffer(memory, -begin % ALIGNMENT)
         address = ctypes.addressof(block)
         self.blocks[address] = block
         return address
 
     def _free(self, address: int) -> None:
-        del self.blocks[address]
+        with self._doing:
+            assert not _uses({address}, self._streams.values()), "memory that is used is freed"
+            del self.blocks[address]
 
     _cudaMalloc = _allocate
 
@@ -157,7 +208,7 @@ class FakeGpu:
         is_to_host = kind == self.cudaMemcpyKind.cudaMemcpyDeviceToHost
         assert [place in self._pinned for place in (to, of)] == [is_to_host, not is_to_host]
         assert n <= min(ctypes.sizeof(self.blocks[place]) for place in (to, of))
-        self.do(lambda: ctypes.memmove(to, of, n) and None, stream)
+        self.do(lambda: ctypes.memmove(to, of, n) and None, stream, (to, of))
 
     @property
     def free_bytes(self) -> int:
@@ -187,26 +238,38 @@ class FakeGpu:
         event.clear()
 
     def _cudaEventRecord(self, event: dict[str, float], stream: int) -> None:
-        event["at_ms"] = self.now_ms
+        def happen() -> None:
+            event["at_ms"] = self.now_ms
+
+        event["stream"] = int(stream)
+        self.do(happen, stream)
 
     def _cudaEventSynchronize(self, event: dict[str, float]) -> None:
-        pass
+        self._finish(int(event["stream"]))
 
-    def _cudaEventElapsedTime(self, begin: dict[str, float], end: dict[str, float]) -> float:
+    def _cudaEventElapsedTime(
+        self, begin: dict[str, float], end: dict[str, float]
+    ) -> CudaCode | float:
+        if "at_ms" not in begin or "at_ms" not in end:
+            return CudaCode["cudaErrorNotReady"]
         return end["at_ms"] - begin["at_ms"]
 
     def _cudaStreamCreateWithFlags(self, flags: int) -> Any:
         assert flags == self.cudaStreamNonBlocking
-        self._streams.add(number := next(self._numbers))
+        with self._doing:
+            self._streams[number := next(self._numbers)] = deque()
         return self.stream_type(number)
 
     def _cudaStreamDestroy(self, stream: int) -> None:
-        self._streams.remove(int(stream))
+        with self._doing:
+            self._finish(stream)  # the call does not wait; the device does this, then lets it go
+            del self._streams[int(stream)]
 
     def _cudaStreamSynchronize(self, stream: int) -> CudaCode | None:
         capture = self._captures.get(int(stream))
         if capture is not None and self._break([capture]):
             return CudaCode["cudaErrorStreamCaptureUnsupported"]
+        self._finish(stream)
         return None
 
     def _cudaStreamBeginCapture(self, stream: int, mode: int) -> None:
@@ -214,7 +277,7 @@ class FakeGpu:
         assert int(stream) not in self._captures
         self._captures[int(stream)] = Capture()
 
-    def _cudaStreamEndCapture(self, stream: int) -> CudaCode | list[Callable[[], None]]:
+    def _cudaStreamEndCapture(self, stream: int) -> CudaCode | list[Work]:
         capture = self._captures.pop(int(stream))
         if not capture.is_own:
             return CudaCode["cudaErrorStreamCaptureWrongThread"]
@@ -233,4 +296,4 @@ class FakeGpu:
 
     def _cudaGraphLaunch(self, graph: Any, stream: int) -> None:
         for work in graph:
-            self.do(work, stream)
+            self.do(work.do, stream, work.uses)

@@ -1,8 +1,10 @@
 """A TensorRT that is a fake, on a fake GPU: an engine is an ONNX file that ONNX Runtime runs at the
 padded size.
 
-What waits for the whole device fails while any thread captures a graph: loads may, by its
-documentation. Nothing else here says how a real one behaves.
+What its documentation asks for is asked for here, too: shapes within the profile, addresses at
+multiples of 256, all of them set before a call. What waits for the whole device fails while any
+thread captures a graph, and breaks that: loads may, and engines that go. Nothing else here says how
+a real one behaves.
 """
 
 import ctypes
@@ -17,7 +19,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 
-from tests.support.tensorrt.fake_gpu import GARBAGE, FakeGpu
+from tests.support.tensorrt.fake_gpu import ALIGNMENT, GARBAGE, FakeGpu
 
 _TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 
@@ -81,6 +83,11 @@ class FakeTensorRt:
             self._log.log(self.ILogger.ERROR, line)
         return what in self.failures
 
+    def refuses(self, why: str) -> bool:
+        """False, and why."""
+        self._log.log(self.ILogger.ERROR, f"Error Code 3: API Usage Error ({why})")
+        return False
+
     def waits(self) -> bool:
         """Whether it could wait for all that the device does."""
         if self.gpu.wait_for_all():
@@ -111,6 +118,7 @@ class FakeEngine:
         self.inputs = [t.name for t in session.get_inputs()]
         self.num_io_tensors = len(self._tensors)
         self.device_memory_size_v2 = trt.scratch_bytes
+        weakref.finalize(self, trt.gpu.wait_for_all)
 
     def create_runtime_config(self) -> "FakeConfig":
         return FakeConfig(self.trt)
@@ -202,32 +210,45 @@ class FakeContext:
 
     def set_device_memory(self, address: int, size_bytes: int) -> None:
         assert size_bytes >= self._engine.device_memory_size_v2
+        assert address % ALIGNMENT == 0
         self._scratch = address
 
     def set_tensor_address(self, name: str, address: int) -> bool:
+        if name not in self._engine.shapes or address % ALIGNMENT:
+            return self._trt.refuses(f"address {address:#x} of tensor {name}")
         self._addresses[name] = address
         return not self._trt.fails("address")
 
     def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
+        if name not in self._engine.inputs:
+            return self._trt.refuses(f"{name} is no input")
+        least, _, most = self._engine.get_tensor_profile_shape(name, 0)
+        if len(shape) != len(least) or not all(
+            low <= size <= high for low, size, high in zip(least, shape, most, strict=True)
+        ):
+            return self._trt.refuses(f"shape {shape} of {name} is not in profile 0")
         self._shapes[name] = shape
         return not self._trt.fails("shape")
 
     def get_tensor_shape(self, name: str) -> tuple[int, ...]:
-        """Of an output; -1 where it depends on data."""
+        """Of an output; -1 where it depends on data, or on inputs that have no shape yet."""
         known = {
             size: given
             for one in self._engine.session.get_inputs()
-            for size, given in zip(one.shape, self._shapes[one.name], strict=True)
+            for size, given in zip(one.shape, self._shapes.get(one.name, ()), strict=False)
         }
         shape = self._engine.shapes[name]
         return tuple(size if isinstance(size, int) else known.get(size, -1) for size in shape)
 
     def execute_async_v3(self, stream: int) -> bool:
-        is_new = self._shapes != self._ran
-        if self._trt.gpu.is_capturing(stream):
+        if self._lacks:
+            return self._trt.refuses(f"not set: {', '.join(self._lacks)}")
+        is_new, gpu = self._shapes != self._ran, self._trt.gpu
+        if gpu.is_capturing(stream):
             self._trt.captures()
             if self._trt.refuses_capture or is_new:
-                return False  # of new shapes, TensorRT makes resources first
+                gpu.forbid(stream)  # of new shapes, TensorRT makes resources first
+                return False
         if self._trt.fails("call") or (is_new and not self._trt.waits()):
             return False
         n_items = self._shapes[self._engine.inputs[0]][0]
@@ -238,18 +259,28 @@ class FakeContext:
         shapes, scratch = dict(self._shapes), self._scratch
 
         def work() -> None:
-            block = self._trt.gpu.blocks[scratch]  # a KeyError: it was given back
+            block = gpu.blocks[scratch]  # a KeyError: it was given back
             ctypes.memset(block, GARBAGE, self._engine.device_memory_size_v2)
             first = shapes[self._engine.inputs[0]][0]
-            self._trt.gpu.now_ms += self._trt.call_ms * (1 + 0.1 * first)
+            gpu.now_ms += self._trt.call_ms * (1 + 0.1 * first)
             inputs = {name: self._at(name, shapes[name]).copy() for name in self._engine.inputs}
             self._trt.sizes.append(first)
             [output] = self._engine.session.run(None, inputs)
             name = self._engine.session.get_outputs()[0].name
             self._at(name, output.shape)[:] = output if shapes == self._shapes else np.nan
 
-        self._trt.gpu.do(work, stream)
+        # Contexts of one profile, as these are, must not run at once (IExecutionContext).
+        gpu.do(work, stream, (scratch, *self._addresses.values(), id(self._engine)))
         return True
+
+    @property
+    def _lacks(self) -> list[str]:
+        """What a call needs and has not."""
+        lacks = [f"shape of {name}" for name in self._engine.inputs if name not in self._shapes]
+        lacks += [
+            f"address of {name}" for name in self._engine.shapes if name not in self._addresses
+        ]
+        return lacks if self._scratch else [*lacks, "device memory"]
 
     def _at(self, name: str, shape: tuple[int, ...]) -> Any:
         kind = np.dtype(self._engine.get_tensor_dtype(name))

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from ounce_edge.models.runtimes.tensorrt import runtime
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
-from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda, CudaError
 from ounce_edge.models.runtimes.tensorrt.engines import Target, find_engine
 from ounce_edge.models.runtimes.tensorrt.runtime import TensorRtRuntime
+from ounce_schemas.errors import RuntimeAbsentError
 
 PATH = Path("models/digits/net/model.onnx")
 
@@ -30,3 +32,12 @@ class Gpu(NamedTuple):
 
 def unheard(phase: str, share: float) -> None:
     pass
+
+
+def works() -> bool:
+    """Whether this process can use the GPU: after some errors no call does any more."""
+    try:
+        runtime.find_cuda().call("cudaMemGetInfo")
+    except (RuntimeAbsentError, CudaError):
+        return False
+    return True

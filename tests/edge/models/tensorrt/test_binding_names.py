@@ -134,6 +134,14 @@ def test_each_function_of_cuda_is_in_its_bindings() -> None:
 
 
 @pytest.mark.rtx
+def test_no_error_that_a_process_survives_is_documented_to_end_it() -> None:
+    api = pytest.importorskip("cuda.bindings.runtime")
+    ends = {code.name for code in api.cudaError_t if "relaunched" in (code.__doc__ or "")}
+    assert {"cudaErrorIllegalAddress", "cudaErrorLaunchTimeout"} <= ends
+    assert ends & _SURVIVED == set()
+
+
+@pytest.mark.rtx
 def test_the_bindings_of_cuda_take_the_arguments_of_each_call() -> None:
     pytest.importorskip("cuda.bindings.runtime")
     taken = subprocess.run(

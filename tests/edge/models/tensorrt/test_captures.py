@@ -1,5 +1,5 @@
-"""No graph is captured while a model loads, and no model loads while a graph is captured. CUDA and
-TensorRT are fakes: what waits for the whole device breaks a capture, and fails itself."""
+"""No graph is captured while a model loads or goes, and no model does while a graph is captured.
+CUDA and TensorRT are fakes: what waits for the whole device breaks a capture, and fails itself."""
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -62,3 +62,22 @@ def test_a_call_during_a_load_runs_without_a_capture(bench: Bench, graphless: En
     bench.gpu.calls.clear()
     graphless.run(pixels(3))
     assert bench.gpu.calls == ["cudaGraphLaunch", "cudaStreamSynchronize"]
+
+
+def test_an_engine_that_goes_waits_for_a_capture(bench: Bench, graphless: EngineModel) -> None:
+    other = bench.load(1000)
+    wanted = graphless.run(pixels(5))
+    with ThreadPoolExecutor(1) as thread:
+
+        def unload_another() -> None:
+            bench.trt.captures = lambda: None
+            over = threading.Event()
+            thread.submit(other.unload).add_done_callback(lambda _: over.set())
+            over.wait(0.2)  # what does not wait breaks the capture in this time
+
+        bench.trt.captures = unload_another
+        graphless.run(pixels(3))
+    bench.gpu.calls.clear()
+    graphless.run(pixels(3))
+    assert bench.gpu.calls == ["cudaGraphLaunch", "cudaStreamSynchronize"]
+    np.testing.assert_array_equal(graphless.run(pixels(5)), wanted)

@@ -140,38 +140,24 @@ def test_an_engine_that_no_graph_can_hold_runs_as_it_is(gpu: FakeGpu) -> None:
     assert "cudaGraphLaunch" not in gpu.calls
 
 
-def test_a_graph_that_is_not_made_costs_nothing_else(gpu: FakeGpu) -> None:
-    gpu.failures["cudaGraphInstantiate"] = CudaCode["cudaErrorMemoryAllocation"]
+@pytest.mark.parametrize(
+    ("function", "error", "destroyed"),
+    [
+        ("cudaStreamBeginCapture", "cudaErrorNotSupported", 0),
+        ("cudaGraphInstantiate", "cudaErrorMemoryAllocation", 5),
+        ("cudaGraphInstantiate", "cudaErrorNotSupported", 5),
+        ("cudaGraphInstantiate", "cudaErrorNotPermitted", 5),
+    ],
+)
+def test_a_graph_that_is_not_made_costs_nothing_else(
+    gpu: FakeGpu, function: str, error: str, destroyed: int
+) -> None:
+    gpu.failures[function] = CudaCode[error]
     model = load(gpu, FakeTensorRt(gpu))
     answers = [model.run(pixels(2)) for _ in range(3)]
     np.testing.assert_array_equal(answers[0], answers[2])
-    assert gpu.calls.count("cudaGraphDestroy") == 5
-
-
-def test_unloading_gives_all_memory_back(gpu: FakeGpu) -> None:
-    model = load(gpu, FakeTensorRt(gpu))
-    for _ in range(3):
-        model.run(pixels(2))
-    assert len(gpu.blocks) == 5
-    model.unload()
-    assert gpu.blocks == {}
-    assert gpu.calls.count("cudaGraphExecDestroy") == gpu.calls.count("cudaGraphInstantiate") == 5
-
-
-def test_what_is_not_given_back_stops_nothing_else(
-    gpu: FakeGpu, caplog: pytest.LogCaptureFixture
-) -> None:
-    model = load(gpu, FakeTensorRt(gpu))
-    gpu.calls.clear()
-    for function in ("cudaGraphExecDestroy", "cudaFree", "cudaFreeHost", "cudaStreamDestroy"):
-        gpu.failures[function] = CudaCode["cudaErrorInvalidValue"]
-    model.unload()
-    tried = {name: gpu.calls.count(name) for name in gpu.failures}
-    assert tried == {
-        "cudaGraphExecDestroy": 5, "cudaFree": 3, "cudaFreeHost": 2, "cudaStreamDestroy": 1
-    }  # fmt: skip
-    [told] = caplog.messages
-    assert "not given back: cudaGraphExecDestroy" in told
+    assert gpu.calls.count(function) == 5  # once for each size
+    assert gpu.calls.count("cudaGraphDestroy") == destroyed
 
 
 @pytest.mark.parametrize("function", ["cudaMalloc", "cudaMallocHost", "cudaStreamCreateWithFlags"])

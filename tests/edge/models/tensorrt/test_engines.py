@@ -1,5 +1,6 @@
 """Engines are built by another process, once; what happens to it is told."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -110,6 +111,17 @@ def test_a_tensorrt_that_does_not_start_is_no_models_fault(
     with pytest.raises(BuildFailedError, match=message.format(PATH)):
         find_engine(cache, TARGET, PATH, perceptron().SerializeToString(), unheard)
     assert cache.refusals.list() == []
+
+
+def test_all_that_tensorrt_says_of_a_build_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "tensorrt.py").write_text(NATIVE)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    with caplog.at_level(logging.INFO), pytest.raises(BuildFailedError):
+        build_apart(TARGET, b"model", unheard)
+    [told] = caplog.messages
+    assert "with error: 2 | Error Code 1: Cuda Runtime (In catchCudaError)" in told
 
 
 def test_how_many_items_an_engine_takes_is_kept(

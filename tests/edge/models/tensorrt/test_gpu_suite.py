@@ -77,3 +77,29 @@ def test_a_test_that_crashes_or_hangs_costs_itself_alone(tmp_path: Path) -> None
     assert "assert time is None" in written
     assert "no such GPU" in written
     assert 'errors="2" failures="1"' in (tmp_path / "gpu-tests.xml").read_text(encoding="utf-8")
+
+
+BREAKING = """
+import pytest
+from ounce_edge.models.runtimes.tensorrt.cuda import Cuda
+from tests.gpu.conftest import _no_other_test_meets_a_gpu_that_broke
+from tests.support.tensorrt.dry import GPU
+from tests.support.tensorrt.fake_cuda import CudaCode
+
+pytestmark = pytest.mark.gpu
+
+def test_break():
+    GPU.failures["cudaFree"] = CudaCode.cudaErrorIllegalAddress
+    Cuda(GPU).call("cudaFree", 0)
+
+def test_another(): assert Cuda(GPU).call("cudaMemGetInfo")
+"""
+
+
+def test_a_test_that_breaks_the_gpu_costs_itself_alone(tmp_path: Path) -> None:
+    tests = tmp_path / "test_breaking.py"
+    tests.write_text(BREAKING)
+    code, written = run(tmp_path, "-p", "tests.support.tensorrt.dry", tests=str(tests))
+    assert code == 1
+    assert "cudaErrorIllegalAddress" in written
+    assert sorted(outcomes(written)) == ["failed", "failed", "passed"], written

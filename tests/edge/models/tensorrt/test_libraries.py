@@ -77,6 +77,14 @@ def test_a_package_for_a_newer_cuda_than_the_drivers_is_told(
         check_device(found, Device("NVIDIA L4", "8.9", "12.4"))
 
 
+def test_a_package_for_an_older_driver_is_taken_beside_the_one_for_a_newer(packages: Path) -> None:
+    (packages / "tensorrt").mkdir()
+    (packages / "tensorrt" / "__init__.py").write_text("__version__ = '10.13.2'")
+    for major in (13, 12, 14):
+        (packages / f"tensorrt_cu{major}_bindings-10.13.2.dist-info").mkdir()
+    check_device(find_tensorrt(), Device("NVIDIA L4", "8.9", "12.4"))
+
+
 @pytest.mark.rtx
 def test_the_package_of_rtx_says_its_cuda() -> None:
     assert rtx_or_skip().cuda_major in (12, 13)

@@ -1,5 +1,6 @@
 """TensorRT tells all threads' errors to one log: each thread reads its own."""
 
+import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -43,6 +44,14 @@ def test_two_loads_at_once_are_each_told_their_own_reason() -> None:
     reasons = ["of another version", "of another GPU"]
     with ThreadPoolExecutor(2) as threads:
         assert list(threads.map(reason_of, reasons)) == reasons
+
+
+def test_each_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    trt = FakeTensorRt(FakeGpu())
+    trt.failures["engine"] = ["why", "in general"]
+    with caplog.at_level(logging.INFO), pytest.raises(ArtifactError, match=r"why$"):
+        EngineModel(TensorRt(Flavour.NATIVE, "10.3.0", trt), Cuda(trt.gpu), b"content")
+    assert caplog.messages == ["why", "in general"]
 
 
 def test_a_thread_of_tensorrt_tells_whoever_calls_it() -> None:

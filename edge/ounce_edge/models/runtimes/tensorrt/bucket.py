@@ -148,14 +148,14 @@ class Bucket:
         """The graph; None where the engine does what a graph can't hold."""
         cuda, stream = self._of.cuda, self._of.stream
         mode = cuda.api.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
-        why: object = None
-        cuda.call("cudaStreamBeginCapture", stream, mode)
+        why: str | None = None
         try:
-            if not self._enqueue():
-                why = first_line(self._log.lines)
-        except CudaError as e:
-            why = _unless_broken(e)
-        try:
+            cuda.call("cudaStreamBeginCapture", stream, mode)
+            try:
+                if not self._enqueue():
+                    why = first_line(self._log.lines)
+            except CudaError as e:
+                why = _unless_broken(e)
             graph = cuda.call("cudaStreamEndCapture", stream)  # also after a failure
             try:
                 if why is None:
@@ -163,8 +163,7 @@ class Bucket:
             finally:
                 cuda.call("cudaGraphDestroy", graph)
         except CudaError as e:
-            later = _unless_broken(e)
-            why = why or later
+            why = why or _unless_broken(e)
         logger.info("no CUDA graph for batches of %d: %s", self._size, why)
         return None
 
@@ -172,12 +171,13 @@ class Bucket:
         return failure(self._of.tensorrt, self._of.cuda, what)
 
 
-def _unless_broken(failed: CudaError) -> CudaError:
-    """An error after which calls go on.
+def _unless_broken(failed: CudaError) -> str:
+    """What an error says after which calls go on. No local variable may keep the error: it holds
+    the frame, and so the context, until garbage is collected.
 
     Raises:
         CudaError: the GPU is broken.
     """
     if failed.is_sticky:
         raise failed
-    return failed
+    return str(failed)

@@ -1,10 +1,12 @@
-"""The process that builds one engine: started by `engines`, talks to it in lines of JSON.
+"""The process that builds one engine: started by `engines`, talks to it in lines of JSON. All that
+TensorRT says of errors goes to its standard error.
 
 Arguments: flavour, numbers of the open files of the model and for the engine, best and most items
 of a batch.
 """
 
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -23,6 +25,7 @@ def main() -> None:
     """Build, and say how far it is, what was built, or why nothing was."""
     flavour, model, engine, best, most = sys.argv[1:]
     end_with_parent()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         profile = BatchProfile(int(best), int(most))
         tensorrt = find_tensorrt(Flavour(flavour))

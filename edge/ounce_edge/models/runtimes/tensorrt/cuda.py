@@ -9,9 +9,12 @@ from ounce_schemas.errors import OunceError, RuntimeAbsentError
 
 _SURVIVED = frozenset(
     {
+        "cudaErrorCapturedEvent",
         "cudaErrorInvalidValue",
         "cudaErrorMemoryAllocation",
+        "cudaErrorNotPermitted",
         "cudaErrorNotReady",
+        "cudaErrorNotSupported",
         "cudaErrorStreamCaptureImplicit",
         "cudaErrorStreamCaptureInvalidated",
         "cudaErrorStreamCaptureIsolation",
@@ -107,8 +110,11 @@ def do_all(works: Iterable[Callable[[], object]]) -> None:
             work()
         except CudaError as e:
             failed = failed or e
-    if failed is not None:
-        raise failed
+    try:
+        if failed is not None:
+            raise failed
+    finally:  # else the error and this frame hold each other, and what is given back
+        del failed
 
 
 def find_cuda() -> Cuda:

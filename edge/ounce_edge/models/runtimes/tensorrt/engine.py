@@ -140,7 +140,10 @@ class EngineModel:
             if self._kept is None:
                 return
             self.engine_bytes = 0
-            works: list[Callable[[], object]] = [b.drop_graph for b in self._buckets.values()]
+            works: list[Callable[[], object]] = []
+            if self._stream is not None:  # a call that failed may have left copies under way
+                works.append(partial(self._cuda.call, "cudaStreamSynchronize", self._stream))
+            works += [bucket.drop_graph for bucket in self._buckets.values()]
             works += [buffer.free for buffer in self._buffers.values()]
             if self._stream is not None:
                 works.append(partial(self._cuda.call, "cudaStreamDestroy", self._stream))

@@ -5,6 +5,7 @@ A build takes memory and time, and a fault in it ends its process: the worker go
 
 import hashlib
 import json
+import logging
 import signal
 import subprocess
 import sys
@@ -29,10 +30,12 @@ from ounce_edge.models.runtimes.tensorrt.device import Device
 from ounce_edge.models.runtimes.tensorrt.libraries import TensorRt
 from ounce_edge.models.runtimes.tensorrt.refusals import Refusal
 
+logger = logging.getLogger(__name__)
+
 BUILD_LIMIT_S = 1800.0
 """A build that takes longer is given up."""
 _BUILDER = "ounce_edge.models.runtimes.tensorrt.builder"
-_MOST_SAID = 400
+_MOST_SAID, _MOST_LOGGED = 400, 4000
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM)
 """What a person, or a kernel that is short of memory, ends a process with."""
 
@@ -147,6 +150,8 @@ def _build(command: list[str], files: tuple[int, int], progress: Progress, limit
         is_late = not timer.is_alive()
         timer.cancel()
         reader.join()
+    if any(errors):
+        logger.info("a build says: %s", " | ".join(errors[0].splitlines())[-_MOST_LOGGED:])
     if "refused" in said:
         raise ArtifactError(str(said["refused"]))
     if "failed" in said:

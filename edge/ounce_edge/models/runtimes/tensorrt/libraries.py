@@ -41,16 +41,15 @@ class TensorRt:
     @property
     def cuda_major(self) -> int | None:
         """Of the CUDA that its package was built with, for example 13; None where nothing says it,
-        as in JetPack."""
+        as in JetPack. Where packages for two are installed, the lower: pip writes the files of the
+        second over those of the first, and keeps both names."""
         place = getattr(self.api, "__file__", None)
         if place is None:
             return None
         start = f"{self.flavour.replace('-', '_')}_cu"
-        for folder in Path(place).parents[1].glob(f"{start}*_bindings-*.dist-info"):
-            major = folder.name.removeprefix(start).partition("_")[0]
-            if major.isdigit():
-                return int(major)
-        return None
+        folders = Path(place).parents[1].glob(f"{start}*_bindings-*.dist-info")
+        majors = [folder.name.removeprefix(start).partition("_")[0] for folder in folders]
+        return min((int(major) for major in majors if major.isdigit()), default=None)
 
 
 def find_tensorrt(flavour: Flavour = Flavour.NATIVE) -> TensorRt:

@@ -1,9 +1,12 @@
 """What TensorRT says of errors."""
 
+import logging
 import re
 import threading
 from collections.abc import Sequence
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 _MOST_CHARACTERS = 200
 _MOST_LINES = 100
@@ -33,6 +36,7 @@ def log_of(trt: Any) -> Any:
             def log(self, severity: Any, message: str) -> None:
                 if severity not in (trt.ILogger.ERROR, trt.ILogger.INTERNAL_ERROR):
                     return
+                logger.info("%s", message)
                 own = self._lines.get(threading.get_ident())
                 # A thread of TensorRT itself works for any of ours.
                 for lines in list(self._lines.values()) if own is None else [own]:
