@@ -41,8 +41,11 @@ class Reads(Protocol):
 class Serves(Protocol):
     """As `Workers`."""
 
+    def check(self, task: str) -> None:
+        """Look whether a call may be answered."""
+
     def admit(self, task: str) -> float:
-        """Let a call through that may be answered; when."""
+        """Let a request be sent; when."""
 
     def note_answer(self, task: str, admitted_s: float) -> None:
         """A worker has answered a call."""
@@ -96,11 +99,12 @@ class Calls:
         """
         if trouble := self._reader.trouble(task):
             raise NotAnsweredError(503, trouble)
-        admitted_s = self._workers.admit(task)
+        self._workers.check(task)
         with self._holding() as held:
             body = await self._body(call, held)
             with self._waiting.wait() as ticket:
                 record = self._record(task, call, body, ticket.reply, more)
+                admitted_s = self._workers.admit(task)
                 sent = self._sender.send(record)
                 sent.add_done_callback(partial(_hand_on, ticket))
                 came = await self._answer(task, record, sent, ticket)
