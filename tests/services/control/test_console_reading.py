@@ -10,6 +10,7 @@ from ounce_edge.recommender.rule.explanation import Assessment
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_schemas.policy_history import PolicyVersion
+from ounce_schemas.prediction import Prediction
 from ounce_schemas.routing import Choice, Objective
 from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.control.access.principal import Role
@@ -17,6 +18,7 @@ from ounce_services.control.api.app import make_app
 from ounce_services.control.console.frontier import plot
 from ounce_services.control.console.pages import _environment
 from ounce_services.control.console.views import UNITS, WHY
+from ounce_services.control.decision_search import Found
 from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
 from ounce_services.registry.topic import ModelsTopic
@@ -38,6 +40,21 @@ from tests.support.edge.ladders import DIGITS, write_ladder
 )
 def test_long_times_are_in_seconds(ms: float, text: str) -> None:
     assert _environment().filters["ms"](ms) == text
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "text"),
+    [(0, "1970-01-01 00:00:00"), (-1, "-"), (-(10**18), "-"), (10**17, f"{10**17} ms")],
+)
+def test_a_record_may_bear_any_time(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch, at_ms: int, text: str
+) -> None:
+    _, value = answer("m-1", "7", "v1")
+    made = msgspec.json.decode(value, type=Prediction)
+    found = Found("m-1", "mlp", "1", "line-7", at_ms, made.parameters)
+    monkeypatch.setattr("ounce_services.control.plane.find_decision", lambda *how: found)
+    shown = logged_in(plane).get("/decision?task=digits&id=m-1").text
+    assert f"<dt>Answered, UTC</dt><dd>{text}</dd>" in shown
 
 
 def test_an_answer_names_each_target_that_it_missed(plane: Plane) -> None:

@@ -101,16 +101,17 @@ def show_decision(
     before: TimeQuery = None,
 ) -> Response:
     """One decision, found by the id of its message."""
-    found, trouble = None, ""
+    found, trouble, before_ms = None, "", to_ms(before)
     if task and id:
         caller.need_all_tenants("the answers of all devices")
         try:
-            found = plane.find_decision(task, id.strip(), to_ms(before))
+            found = plane.find_decision(task, id.strip(), before_ms)
         except (NotFoundError, BrokerError) as e:
             trouble = str(e)
     rejected = [part for part in found.decision.rejected.split("; ") if part] if found else []
     return page(
-        request, "decision", caller, found=found, trouble=trouble, id=id, before=before,
+        request, "decision", caller, found=found, trouble=trouble, id=id,
+        before_ms=before_ms,
         task=task or usual_task(plane),
         tasks=known_tasks(plane), why=WHY[found.decision.reason] if found else "",
         rejected=[part.partition(": ")[::2] for part in rejected],
