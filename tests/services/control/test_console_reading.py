@@ -57,14 +57,40 @@ def test_a_record_may_bear_any_time(
     assert f"<dt>Answered, UTC</dt><dd>{text}</dd>" in shown
 
 
+def test_a_decision_says_what_is_unusual_and_leads_to_its_policy(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = logged_in(plane)
+    client.post("/policy/apply", data={"document": "{}", "base": 0})
+    _, value = answer("m-1", "7", "v1")
+    made = msgspec.json.decode(value, type=Prediction).parameters
+
+    def shown(**more: object) -> str:
+        found = Found("m-1", "mlp", "1", "d", 1, msgspec.structs.replace(made, **more))
+        monkeypatch.setattr("ounce_services.control.plane.find_decision", lambda *how: found)
+        return client.get("/decision?task=digits&id=m-1").text
+
+    usual = shown()
+    assert '<a href="/policy?version=1">v1</a>' in usual
+    assert re.findall("<dt>(Rows|Explanation|Marks)", usual) == []
+    assert "GPU" not in usual
+    told = shown(
+        policy_version="v9", rows=3, gpu_ms=0.25, duplicate=True, timestamp_off=True,
+        not_explained="targets",
+    )  # fmt: skip
+    assert "<dd>v9</dd>" in told
+    for text in (">3<", "of which GPU 0.25 ms", ">none: targets<", ">duplicate, timestamp_off<"):
+        assert text in told
+
+
 def test_an_answer_names_each_target_that_it_missed(plane: Plane) -> None:
     key, value = answer("m-1", "7", "v1", latency_ms=9.0)
     late_and_low = value.replace(b'"floor_met":true', b'"floor_met":false')
     assert late_and_low != value
     plane.stream.take("digits", [(key, late_and_low), (key, value)])
     text = logged_in(plane).get("/live").text
-    assert ">late, under its floor<" in text
-    assert ">late<" in text
+    assert ">late (deadline 2 ms), under its floor<" in text
+    assert ">late (deadline 2 ms)<" in text
 
 
 def test_workers_that_told_nothing_of_the_policy_in_force_stand_apart(

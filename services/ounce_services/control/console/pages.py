@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from ounce_schemas import __version__
 from ounce_schemas.wording import utc_text
 
 from ounce_services.control.access.principal import Principal, Role
@@ -41,6 +42,7 @@ def _environment() -> Environment:
     environment.filters["ms"] = _duration
     environment.filters["rate"] = lambda per_s: f"{per_s:,.0f}" if per_s >= 10 else f"{per_s:.2g}"
     environment.filters["note"] = note_of
+    environment.globals["release"] = __version__
     return environment
 
 

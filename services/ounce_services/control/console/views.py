@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from ounce_edge.dry_run.meeting import Message
 from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy import Policy
+from ounce_schemas.prediction import MARKS
 from ounce_schemas.routing import Choice, Objective
 from ounce_schemas.topics import TASK_NAME_PATTERN
 from pydantic import BeforeValidator
@@ -114,8 +115,16 @@ def show_decision(
         before_ms=before_ms,
         task=task or usual_task(plane),
         tasks=known_tasks(plane), why=WHY[found.decision.reason] if found else "",
+        marks=[] if found is None else [name for name in MARKS if getattr(found.decision, name)],
+        version=None if found is None else _version(plane, found.decision.policy_version),
         rejected=[part.partition(": ")[::2] for part in rejected],
     )  # fmt: skip
+
+
+def _version(plane: Plane, name: str) -> int | None:
+    """The number of a version of the policy; None: it is none that is known."""
+    versions = plane.policies.history().versions.values()
+    return next((version.number for version in versions if version.name == name), None)
 
 
 def current_name(plane: Plane) -> str | None:
