@@ -12,6 +12,7 @@ from aiohttp import HttpVersion11, web
 from ounce_schemas.request import HEADER_ID
 
 from ounce_edge.front.asking import deadline_ms, make_record
+from ounce_edge.front.certified import certified_headers
 from ounce_edge.front.replying import Reply, read_reply
 from ounce_edge.front.sending import Place
 from ounce_edge.front.settings import HttpSettings
@@ -152,7 +153,10 @@ class Calls:
         more: Sequence[tuple[str, str]] = (),
     ) -> KafkaRecord:
         now_ms = round(time.time() * 1e3)
-        headers = [*call.headers.items(), *more]
+        certified: list[tuple[str, str]] = []
+        if self._settings.device_from_certificate:
+            certified = certified_headers(call.get_extra_info("peercert") or {}, call.headers)
+        headers = [*call.headers.items(), *more, *certified]
         record = make_record(task, body, headers, call.remote or "", reply, now_ms)
         if record.size_bytes > self._settings.max_message_bytes:
             raise self._too_large(f"body of {len(body)} bytes with its headers")
