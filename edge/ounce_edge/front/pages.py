@@ -119,9 +119,11 @@ class Pages:
         except NotAnsweredError as e:
             return refusal(e)
         except web.HTTPException as e:
-            text = f"{request.method} {request.path[:80]}: {e.reason}"
+            allow = e.headers.get("Allow", "")
+            what_to_do = f"send {allow}" if allow else "POST /v2/models/TASK/infer asks a task"
+            text = f"{request.method} {request.path[:80]}: {e.reason}; {what_to_do}"
             response = refusal(NotAnsweredError(e.status, text))
-            if allow := e.headers.get("Allow"):
+            if allow:
                 response.headers["Allow"] = allow
             return response
         except web.RequestPayloadError as e:
