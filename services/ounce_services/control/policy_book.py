@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from ounce_edge.dry_run.cards import card_ladders
+from ounce_edge.dry_run.cards import card_ladder, ladder_names
 from ounce_edge.dry_run.check import Finding, Level
 from ounce_edge.dry_run.foresight import Foresight
 from ounce_edge.dry_run.meeting import Choice, Meeting, Message, choose, meet
@@ -100,7 +100,7 @@ class PolicyBook:
 
     def tasks(self) -> list[str]:
         """Names of the tasks that have a ladder here."""
-        return sorted(card_ladders(self._models))
+        return ladder_names(self._models)
 
     def parse(self, document: str) -> Policy:
         """The policy of a document.
@@ -114,11 +114,15 @@ class PolicyBook:
             raise RefusedError(str(e)) from e
 
     def explain(self, policy: Policy, message: Message) -> tuple[Meeting, Choice | None]:
-        """Which rule a message meets, and which plan answers it; None: its task has no ladder."""
+        """Which rule a message meets, and which plan answers it; None: its task has no ladder.
+
+        Raises:
+            ArtifactError: the ladder can't be read.
+        """
         meeting = meet(policy, message, datetime.now(UTC).timestamp() * 1e3)
-        ladders = look_for_faults(policy, self._models)[1]
-        ladder = ladders.get(message.task)
-        return meeting, None if ladder is None else choose(meeting, ladder)
+        if message.task not in self.tasks():
+            return meeting, None
+        return meeting, choose(meeting, card_ladder(self._models, message.task))
 
     def replay(self, document: str, tasks: tuple[str, ...] = ()) -> dict[str, Foresight]:
         """What a policy would have changed for the recorded messages, by task.

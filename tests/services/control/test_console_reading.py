@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from html import unescape
 
 import msgspec
 import pytest
@@ -81,6 +82,20 @@ def test_a_decision_says_what_is_unusual_and_leads_to_its_policy(
     assert "<dd>v9</dd>" in told
     for text in (">3<", "of which GPU 0.25 ms", ">none: targets<", ">duplicate, timestamp_off<"):
         assert text in told
+
+
+def test_a_ladder_that_can_not_be_read_hides_no_other_and_no_other_page(
+    plane: Plane, settings: ControlSettings
+) -> None:
+    write_ladder(settings.models, DIGITS, "a")
+    (settings.models / "odd").mkdir()
+    (settings.models / "odd" / "task.json").write_text("x")
+    client = logged_in(plane)
+    shown = client.get("/ladders").text
+    assert "The ladder of odd can't be read: " in unescape(shown)
+    assert "Cost and accuracy of the plans of digits" in shown
+    for path in ("/trial", "/decision", "/dead-letters"):
+        assert client.get(path).status_code == 200, path
 
 
 def test_an_answer_names_each_target_that_it_missed(plane: Plane) -> None:

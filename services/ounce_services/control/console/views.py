@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from ounce_edge.dry_run.meeting import Message
-from ounce_schemas.errors import BrokerError, PolicyError
+from ounce_schemas.errors import ArtifactError, BrokerError, PolicyError
 from ounce_schemas.policy import Policy
 from ounce_schemas.prediction import MARKS
 from ounce_schemas.routing import Choice, Objective
@@ -82,12 +82,16 @@ def show_live(request: Request, plane: Parts, caller: Viewer, task: TaskQuery = 
 def show_ladders(request: Request, plane: Parts, caller: Viewer) -> Response:
     """Plans of each task by cost and accuracy, as their cards tell."""
     policy = _policy(plane)
-    plots = {}
+    plots, troubles = {}, {}
     for task in plane.policies.tasks():
-        _, choice = plane.policies.explain(policy, Message(task))
-        plots[task] = plot([] if choice is None else choice.plans)
+        try:
+            _, choice = plane.policies.explain(policy, Message(task))
+        except ArtifactError as e:
+            troubles[task] = str(e)
+        else:
+            plots[task] = plot([] if choice is None else choice.plans)
     return page(
-        request, "ladders", caller, plots=plots, current=current_name(plane),
+        request, "ladders", caller, plots=plots, troubles=troubles, current=current_name(plane),
         unit=UNITS[policy.objective],
     )  # fmt: skip
 
