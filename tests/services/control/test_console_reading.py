@@ -96,6 +96,10 @@ def test_a_ladder_that_can_not_be_read_hides_no_other_and_no_other_page(
     assert "Cost and accuracy of the plans of digits" in shown
     for path in ("/trial", "/decision", "/dead-letters"):
         assert client.get(path).status_code == 200, path
+    checked = client.post("/policy/check", data={"document": "{}"}).text
+    assert "task odd" in checked
+    assert client.post("/policy/apply", data={"document": "{}", "base": 0}).status_code == 200
+    assert plane.policies.version().number == 1
 
 
 def test_an_answer_names_each_target_that_it_missed(plane: Plane) -> None:
