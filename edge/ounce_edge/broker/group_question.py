@@ -94,7 +94,7 @@ class GroupQuestion:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            encoding="utf-8",
         )
         print(self._of, file=process.stdin)
         return process
@@ -123,7 +123,8 @@ def _main() -> None:
     kafka, group = json.loads(sys.stdin.readline())
     client = AdminClient({**kafka, "log_level": 0})
     for _ in sys.stdin:
-        print(msgspec.json.encode(_answer(client, group)).decode(), flush=True)
+        sys.stdout.buffer.write(msgspec.json.encode(_answer(client, group)) + b"\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
