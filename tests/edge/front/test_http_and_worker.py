@@ -92,7 +92,7 @@ def test_answers_are_those_that_come_by_kafka(
     labels = [each.body["outputs"][0]["data"][0] for each in told[:2]]
     assert (told_v1.status, told_v1.body["predictions"]) == (200, labels)
     assert (explained.status, explained.body["predictions"]) == (200, labels)
-    assert explained.body["parameters"]["not_explained"]  # these models have no such graphs
+    assert [len(each["contributions"]) for each in explained.body["explanations"]] == [16, 16]
     keys = {m.key() for m in device.predictions if m.value() and b'"h-' in (m.value() or b"")}
     assert keys == {b"d-0", b"d-1", b"d-2"}
     front.wait_until_counted(rf'ounce_http_requests_total.*status="200".* {N + 2}\.0')
