@@ -13,10 +13,9 @@ its key is the task's name.
 """
 
 import hashlib
-from datetime import datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from ounce_schemas.card import Sha256
 from ounce_schemas.documents import CARD_FILE, EXPLANATION_FILE, MODEL_FILE, PLANS_FILE, TASK_FILE
@@ -52,7 +51,7 @@ class Release(Document):
     schema_version: Literal[1] = 1
     task: TaskName
     files: tuple[ReleasedFile, ...] = Field(max_length=4000)
-    created: datetime
+    created: AwareDatetime
     author: str = Field(max_length=200)
     note: str = Field(default="", max_length=1000)
     parent: Sha256 | None = Field(

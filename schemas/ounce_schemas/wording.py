@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 _WHOLE_FROM = 100.0
@@ -36,6 +37,25 @@ def shown(value: object) -> str:
         return "a number of thousands of digits"
     except RecursionError:
         return "a list of lists, nested too deeply"
+
+
+def utc_text(at_ms: int, *, sep: str = " ", timespec: str = "seconds", end: str = "") -> str:
+    """A time in UTC; a dash before 1970, as where Kafka has none; its number where no calendar has
+    it.
+
+    Args:
+        at_ms: since 1970.
+        sep: between date and time.
+        timespec: as `datetime.isoformat` takes it.
+        end: behind the time.
+    """
+    if at_ms < 0:
+        return "-"
+    try:
+        at = datetime.fromtimestamp(at_ms / 1e3, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"{at_ms} ms"
+    return at.isoformat(sep, timespec).replace("+00:00", end)
 
 
 def shell_word(path: Path) -> str:

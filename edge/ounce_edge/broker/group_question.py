@@ -9,7 +9,9 @@ import logging
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Timer
 from typing import Any
 
 import msgspec
@@ -23,8 +25,8 @@ from ounce_edge.broker.strangers import Stranger, strangers_of, topics_of_worker
 logger = logging.getLogger(__name__)
 
 _TIMEOUT_S = 5.0
-_ENDS_WITHIN_S = 20.0
-"""Also on a machine that is slow to start it; less than what stops a worker from being alive."""
+_ANSWERS_WITHIN_S = 20.0
+"""Also where it is slow to start; less than what stops a worker from being alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +44,63 @@ class GroupAnswer:
 class GroupQuestion:
     """What Kafka says of a group; asking blocks a thread for seconds at most.
 
+    The first question starts the process. It answers until it is closed, or ends.
+
     Args:
         kafka: what librdkafka must be told to reach the brokers.
         group: the group's name.
     """
 
     def __init__(self, kafka: Mapping[str, Any], group: str) -> None:
-        self._question = json.dumps([dict(kafka), group])
+        self._of = json.dumps([dict(kafka), group])
         self._group = group
+        self._process: subprocess.Popen[str] | None = None
 
     def ask(self) -> GroupAnswer | None:
-        """None where Kafka does not answer, or the process that asked was ended."""
-        command = [sys.executable, "-P", "-m", __name__]
+        """None where Kafka does not answer, or the process was ended. One thread asks at a time."""
         try:
-            done = subprocess.run(
-                command,
-                input=self._question,
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=_ENDS_WITHIN_S,
-            )
-            return msgspec.json.decode(done.stdout, type=GroupAnswer | None)
-        except (OSError, subprocess.SubprocessError, ValueError) as e:
+            process = self._process = self._process or self._start()
+            ending = Timer(_ANSWERS_WITHIN_S, process.kill)
+            ending.start()
+            try:
+                print(file=process.stdin, flush=True)
+                assert process.stdout is not None
+                return msgspec.json.decode(process.stdout.readline(), type=GroupAnswer | None)
+            finally:
+                ending.cancel()
+        except (OSError, ValueError) as e:
             logger.debug("nothing is known of group %s: %s", self._group, e)
+            self.close()
             return None
 
+    def ask_once(self) -> GroupAnswer | None:
+        """As `ask`, for who asks seldom: the process is ended."""
+        try:
+            return self.ask()
+        finally:
+            self.close()
 
-def _answer(kafka: dict[str, Any], group: str) -> GroupAnswer | None:
-    client = AdminClient({**kafka, "log_level": 0})
+    def close(self) -> None:
+        """End the process; who waits for its answer gets None."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            with suppress(OSError), process:  # what it was not told is lost
+                pass
+
+    def _start(self) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", __name__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            encoding="utf-8",
+        )
+        print(self._of, file=process.stdin)
+        return process
+
+
+def _answer(client: AdminClient, group: str) -> GroupAnswer | None:
     try:
         if is_embedded(client.list_topics(events_topic(), timeout=_TIMEOUT_S).cluster_id):
             return GroupAnswer((), True)  # it does not answer what it is asked of groups
@@ -89,8 +119,12 @@ def _answer(kafka: dict[str, Any], group: str) -> GroupAnswer | None:
 
 
 def _main() -> None:
-    """Answer the question of standard input."""
-    sys.stdout.buffer.write(msgspec.json.encode(_answer(*json.load(sys.stdin))))
+    """Standard input says whom to ask of which group, and then a line for each question."""
+    kafka, group = json.loads(sys.stdin.readline())
+    client = AdminClient({**kafka, "log_level": 0})
+    for _ in sys.stdin:
+        sys.stdout.buffer.write(msgspec.json.encode(_answer(client, group)) + b"\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -58,7 +58,9 @@ def card_ladders(models_dir: Path) -> dict[str, Ladder]:
     Raises:
         ArtifactError: one of them is invalid.
     """
-    if not models_dir.is_dir():
-        return {}
-    names = sorted(p.parent.name for p in models_dir.glob(f"*/{TASK_FILE}"))
-    return {name: card_ladder(models_dir, name) for name in names}
+    return {name: card_ladder(models_dir, name) for name in ladder_names(models_dir)}
+
+
+def ladder_names(models_dir: Path) -> list[str]:
+    """Of the tasks in a folder, whatever their files hold."""
+    return sorted(path.parent.name for path in models_dir.glob(f"*/{TASK_FILE}"))

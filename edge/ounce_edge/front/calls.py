@@ -12,6 +12,7 @@ from aiohttp import HttpVersion11, web
 from ounce_schemas.request import HEADER_ID
 
 from ounce_edge.front.asking import deadline_ms, make_record
+from ounce_edge.front.certified import certified_headers
 from ounce_edge.front.replying import Reply, read_reply
 from ounce_edge.front.sending import Place
 from ounce_edge.front.settings import HttpSettings
@@ -41,8 +42,11 @@ class Reads(Protocol):
 class Serves(Protocol):
     """As `Workers`."""
 
+    def check(self, task: str) -> None:
+        """Look whether a call may be answered."""
+
     def admit(self, task: str) -> float:
-        """Let a call through that may be answered; when."""
+        """Let a request be sent; when."""
 
     def note_answer(self, task: str, admitted_s: float) -> None:
         """A worker has answered a call."""
@@ -96,11 +100,12 @@ class Calls:
         """
         if trouble := self._reader.trouble(task):
             raise NotAnsweredError(503, trouble)
-        admitted_s = self._workers.admit(task)
+        self._workers.check(task)
         with self._holding() as held:
             body = await self._body(call, held)
             with self._waiting.wait() as ticket:
                 record = self._record(task, call, body, ticket.reply, more)
+                admitted_s = self._workers.admit(task)
                 sent = self._sender.send(record)
                 sent.add_done_callback(partial(_hand_on, ticket))
                 came = await self._answer(task, record, sent, ticket)
@@ -148,7 +153,10 @@ class Calls:
         more: Sequence[tuple[str, str]] = (),
     ) -> KafkaRecord:
         now_ms = round(time.time() * 1e3)
-        headers = [*call.headers.items(), *more]
+        certified: list[tuple[str, str]] = []
+        if self._settings.device_from_certificate:
+            certified = certified_headers(call.get_extra_info("peercert") or {}, call.headers)
+        headers = [*call.headers.items(), *more, *certified]
         record = make_record(task, body, headers, call.remote or "", reply, now_ms)
         if record.size_bytes > self._settings.max_message_bytes:
             raise self._too_large(f"body of {len(body)} bytes with its headers")

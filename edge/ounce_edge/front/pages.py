@@ -14,7 +14,7 @@ from ounce_edge.front.asking import wants_no_answer
 from ounce_edge.front.calls import Calls
 from ounce_edge.front.instruments import FrontInstruments
 from ounce_edge.front.metadata import describe
-from ounce_edge.front.protocol_v1 import ASKED_FORM, as_v1
+from ounce_edge.front.protocol_v1 import ASKED_EXPLANATION, ASKED_FORM, as_v1
 from ounce_edge.front.responses import HEADER_SERVER, SERVER_NAME, json_response, refusal
 from ounce_edge.front.settings import HttpSettings
 from ounce_edge.front.statuses import NotAnsweredError
@@ -71,6 +71,7 @@ class Pages:
         pages: list[tuple[str, str, _Handler]] = [
             ("POST", f"{model}/infer", self._infer),
             ("POST", "/v1/models/{task:[^/:]+}:predict", self._predict),
+            ("POST", "/v1/models/{task:[^/:]+}:explain", self._explain),
             ("GET", "/v1/models", self._models),
             ("GET", "/v1/models/{task:[^/:]+}", self._model_ready),
             ("GET", "/v2", self._server),
@@ -93,7 +94,7 @@ class Pages:
             response = await self._told(request, handler)
             status = response.status
         finally:
-            if request.match_info.handler in (self._infer, self._predict):
+            if request.match_info.handler in (self._infer, self._predict, self._explain):
                 self._count(request.match_info["task"], status, time.monotonic() - since_s)
         response.headers[HEADER_SERVER] = SERVER_NAME
         if self._readiness.is_stopping:
@@ -118,9 +119,11 @@ class Pages:
         except NotAnsweredError as e:
             return refusal(e)
         except web.HTTPException as e:
-            text = f"{request.method} {request.path[:80]}: {e.reason}"
+            allow = e.headers.get("Allow", "")
+            what_to_do = f"send {allow}" if allow else "POST /v2/models/TASK/infer asks a task"
+            text = f"{request.method} {request.path[:80]}: {e.reason}; {what_to_do}"
             response = refusal(NotAnsweredError(e.status, text))
-            if allow := e.headers.get("Allow"):
+            if allow:
                 response.headers["Allow"] = allow
             return response
         except web.RequestPayloadError as e:
@@ -141,9 +144,15 @@ class Pages:
         return web.Response(body=reply.body, headers=reply.headers)
 
     async def _predict(self, call: web.Request) -> web.StreamResponse:
+        return await self._by_v1(call, [ASKED_FORM])
+
+    async def _explain(self, call: web.Request) -> web.StreamResponse:
+        return await self._by_v1(call, [ASKED_FORM, ASKED_EXPLANATION])
+
+    async def _by_v1(self, call: web.Request, more: list[tuple[str, str]]) -> web.Response:
         task = call.match_info["task"]
         self._check(task)
-        reply = as_v1(await self._calls.ask(task, call, [ASKED_FORM]))
+        reply = as_v1(await self._calls.ask(task, call, more))
         return web.Response(body=reply.body, headers=reply.headers)
 
     async def _models(self, call: web.Request) -> web.Response:

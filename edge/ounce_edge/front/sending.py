@@ -49,7 +49,7 @@ class Sender:
         self._settings = {
             **PRODUCER_SETTINGS,
             "delivery.report.only.error": False,
-            "linger.ms": 0,  # somebody waits
+            "linger.ms": 0.25,  # somebody waits; under load calls share a request to Kafka
             "message.timeout.ms": max(round(patience_s * 1e3), 1),
             "topic.metadata.propagation.max.ms": 1000,
             "message.max.bytes": max_message_bytes,

@@ -22,6 +22,10 @@ class HttpSettings(ProcessSettings):
         default=None,
         description="PEM file of the authorities that must have signed a caller's certificate",
     )
+    device_from_certificate: bool = Field(
+        default=False,
+        description="Whether device and tenant are those that a caller's certificate names",
+    )
     tokens_file: Path | None = Field(
         default=None,
         description="File with a token in each line; callers bring one as `Authorization: Bearer`",
@@ -85,6 +89,8 @@ class HttpSettings(ProcessSettings):
             raise ValueError("--tls-certificate and --tls-key go together")
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("--tls-client-ca needs --tls-certificate")
+        if self.device_from_certificate and self.tls_client_ca is None:
+            raise ValueError("--device-from-certificate needs --tls-client-ca")
         return self
 
 

@@ -20,13 +20,10 @@ from ounce_edge.front.statuses import NotAnsweredError
 
 logger = logging.getLogger(__name__)
 
-_EVERY_S = 30.0
-"""From one look at the group to the next: to ask takes a process."""
-_SOON_S = 5.0
-"""The same while no answers come to those who wait, or nobody serves a task."""
-_TURN_S = 1.0
+_EVERY_S = 5.0
+"""From one look at the group to the next."""
 _TRY_S = 60.0
-"""One call of so long is sent all the same: workers may be of another group."""
+"""One request of so long is sent all the same: workers may be of another group."""
 
 
 class Question(Protocol):
@@ -45,7 +42,7 @@ class _Seen:
     answered_s: float = float("-inf")
     """When the last call came that got an answer."""
     tried_s: float = float("-inf")
-    """When a call was let through although nobody seemed to serve."""
+    """When a request was sent although nobody seemed to serve."""
 
     @property
     def is_absent(self) -> bool:
@@ -115,29 +112,36 @@ class Workers:
             return "Kafka has not been asked yet whether a worker serves it"
         return self._absence(task) if self._seen[task].is_absent else None
 
-    def admit(self, task: str) -> float:
-        """Let a call through that may be answered.
-
-        Returns:
-            When, on the clock.
+    def check(self, task: str) -> None:
+        """Look whether a call may be answered, before its body is read.
 
         Raises:
             NotAnsweredError: nobody has served the task for longer than a start may take.
         """
         seen, now_s = self._seen[task], self._clock()
-        since_s = seen.absent_since_s if seen.is_absent else None
-        if since_s is not None and now_s - since_s >= self._grace_s:
-            if now_s - seen.tried_s < _TRY_S:
-                raise NotAnsweredError(503, self._absence(task))
+        if self._is_given_up(seen, now_s) and now_s - seen.tried_s < _TRY_S:
+            raise NotAnsweredError(503, self._absence(task))
+
+    def admit(self, task: str) -> float:
+        """Let a request be sent.
+
+        Returns:
+            When, on the clock.
+
+        Raises:
+            NotAnsweredError: as `check`.
+        """
+        self.check(task)
+        seen, now_s = self._seen[task], self._clock()
+        if self._is_given_up(seen, now_s):
             seen.tried_s = now_s
         return now_s
 
-    async def watch(self, question: Question, is_waiting: Callable[[], bool]) -> None:
+    async def watch(self, question: Question) -> None:
         """Look at the group now and then, for ever.
 
         Args:
             question: asks Kafka.
-            is_waiting: whether somebody waits for an answer.
         """
         while True:
             try:
@@ -145,21 +149,11 @@ class Workers:
             except Exception:
                 logger.exception("can't look at the group, trying again")
                 self.note_group(None)
-            looked_s = self._clock()
-            while self._clock() - looked_s < self.pause_s(looked_s, is_waiting()):
-                await asyncio.sleep(_TURN_S)
+            await asyncio.sleep(_EVERY_S)
 
-    def pause_s(self, looked_s: float, is_waiting: bool) -> float:
-        """From a look to the next. Where answers come, they tell enough: a look takes a process.
-
-        Args:
-            looked_s: when it was, on the clock.
-            is_waiting: whether somebody waits for an answer.
-        """
-        all_seen = self._seen.values()
-        is_silent = is_waiting and all(seen.answered_s < looked_s for seen in all_seen)
-        is_any_absent = any(seen.is_absent for seen in all_seen)
-        return _SOON_S if is_silent or is_any_absent else _EVERY_S
+    def _is_given_up(self, seen: _Seen, now_s: float) -> bool:
+        since_s = seen.absent_since_s if seen.is_absent else None
+        return since_s is not None and now_s - since_s >= self._grace_s
 
     def _absence(self, task: str) -> str:
         topic = requests_topic(task)

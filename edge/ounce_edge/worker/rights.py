@@ -45,7 +45,7 @@ class Rights:
         needed, wanted = _needed(settings), _wanted(settings)
         rights = TopicRights(admin, {topic for topic, _ in (*needed, *wanted)})
         kafka = {"bootstrap.servers": settings.kafka, **settings.security}
-        of_group = GroupQuestion(kafka, settings.group).ask()
+        of_group = GroupQuestion(kafka, settings.group).ask_once()
         self.lacking = _lacking(rights, needed)
         """Rights that a worker can't do without, in words."""
         if of_group is not None and not of_group.may_read:

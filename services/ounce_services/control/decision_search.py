@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
@@ -11,6 +10,7 @@ from ounce_schemas.errors import BrokerError
 from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.prediction import Decision
 from ounce_schemas.topics import predictions_topic
+from ounce_schemas.wording import utc_text
 
 from ounce_services.cluster.admin import CLIENT_CONFIG
 from ounce_services.control.backwards import SETTINGS, Reach, read_backwards
@@ -95,7 +95,7 @@ def _absent(task: str, id_: str, before_ms: int | None, since_ms: int | None) ->
 
 
 def _time(at_ms: int) -> str:
-    return f"{datetime.fromtimestamp(at_ms / 1e3, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return f"{utc_text(at_ms)} UTC"
 
 
 def _read(message: Message, id_: str) -> Found | None:

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from ounce_edge.dry_run.cards import card_ladders
-from ounce_edge.dry_run.check import Finding, Level
+from ounce_edge.dry_run.cards import card_ladder, ladder_names
+from ounce_edge.dry_run.check import Finding, Level, check
 from ounce_edge.dry_run.foresight import Foresight
 from ounce_edge.dry_run.meeting import Choice, Meeting, Message, choose, meet
 from ounce_edge.dry_run.recorded import FolderRecording
 from ounce_edge.dry_run.replaying import replay_recorded
 from ounce_schemas.documents import parse_policy
-from ounce_schemas.errors import BrokerError, PolicyError
+from ounce_schemas.errors import ArtifactError, BrokerError, PolicyError
 from ounce_schemas.policy import Policy
 from ounce_schemas.policy_history import Change, PolicyHistory, PolicyVersion, next_version
 
@@ -21,7 +21,6 @@ from ounce_services.control.carriers import Policies
 from ounce_services.control.errors import NotFoundError, RefusedError, StaleError
 from ounce_services.control.store.outbox import Kind, Outbox, State, policy_record
 from ounce_services.control.store.policy_mirror import PolicyMirror
-from ounce_services.policies.options import look_for_faults
 from ounce_services.policies.topic import record_of
 
 _log = logging.getLogger(__name__)
@@ -94,13 +93,24 @@ class PolicyBook:
     def check(self, document: str) -> list[Finding]:
         """What is wrong with a policy; what can't be read at all is one finding."""
         try:
-            return look_for_faults(parse_policy(document, _SOURCE), self._models)[0]
+            return self._faults(parse_policy(document, _SOURCE))
         except PolicyError as e:
             return [Finding(Level.ERROR, "policy", str(e))]
 
+    def _faults(self, policy: Policy) -> list[Finding]:
+        """A ladder that can't be read keeps no policy from coming in force."""
+        ladders, unread = {}, []
+        for task in self.tasks():
+            try:
+                ladders[task] = card_ladder(self._models, task)
+            except ArtifactError as e:
+                text = f"its ladder can't be read, so it was left out of the checks: {e}"
+                unread.append(Finding(Level.WARNING, f"task {task}", text))
+        return [*check(policy, ladders), *unread]
+
     def tasks(self) -> list[str]:
         """Names of the tasks that have a ladder here."""
-        return sorted(card_ladders(self._models))
+        return ladder_names(self._models)
 
     def parse(self, document: str) -> Policy:
         """The policy of a document.
@@ -114,11 +124,15 @@ class PolicyBook:
             raise RefusedError(str(e)) from e
 
     def explain(self, policy: Policy, message: Message) -> tuple[Meeting, Choice | None]:
-        """Which rule a message meets, and which plan answers it; None: its task has no ladder."""
+        """Which rule a message meets, and which plan answers it; None: its task has no ladder.
+
+        Raises:
+            ArtifactError: the ladder can't be read.
+        """
         meeting = meet(policy, message, datetime.now(UTC).timestamp() * 1e3)
-        ladders = look_for_faults(policy, self._models)[1]
-        ladder = ladders.get(message.task)
-        return meeting, None if ladder is None else choose(meeting, ladder)
+        if message.task not in self.tasks():
+            return meeting, None
+        return meeting, choose(meeting, card_ladder(self._models, message.task))
 
     def replay(self, document: str, tasks: tuple[str, ...] = ()) -> dict[str, Foresight]:
         """What a policy would have changed for the recorded messages, by task.
@@ -149,7 +163,7 @@ class PolicyBook:
         errors = tuple(
             f"{f.where}: {f.text}"
             for document in dict.fromkeys(change.documents)
-            for f in look_for_faults(self.parse(document), self._models)[0]
+            for f in self._faults(self.parse(document))
             if f.level is Level.ERROR
         )
         if errors and not force:

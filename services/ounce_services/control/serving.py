@@ -11,6 +11,7 @@ from ounce_schemas.errors import OunceError
 
 from ounce_services.control.access.principal import COMMAND_LINE
 from ounce_services.control.api.app import make_app
+from ounce_services.control.connections import Connection
 from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
 
@@ -47,6 +48,7 @@ def run(settings: ControlSettings) -> None:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=_LAST_ANSWERS_S,
+            http=Connection,
             h11_max_incomplete_event_size=65_536,
         )
         for each in (signal.SIGINT, signal.SIGTERM):  # uvicorn raises it again once all is answered

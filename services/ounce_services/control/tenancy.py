@@ -26,9 +26,12 @@ def visible_document(document: str, caller: Principal) -> str:
 def with_visible_note(version: PolicyVersion, caller: Principal) -> PolicyVersion:
     """A version with its note; to one tenant without: notes name others. Also to its author, whose
     name any tenant's administrator may give a key."""
-    if caller.tenant is None:
-        return version
-    return version.model_copy(update={"note": ""})
+    return version.model_copy(update={"note": visible_note(version.note, caller)})
+
+
+def visible_note(note: str, caller: Principal) -> str:
+    """The note of a version or release; to one tenant nothing."""
+    return note if caller.tenant is None else ""
 
 
 def is_for(rule: Rule, tenant: str) -> bool:

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import msgspec
 from ounce_schemas.json_errors import NO_JSON
-from ounce_schemas.wording import counted
+from ounce_schemas.wording import counted, utc_text
 
 _DUMP_WIDTH = 16
 _MOST_DUMPED_BYTES = 4096
@@ -40,13 +39,7 @@ def shortened(text: str, width: int) -> str:
 
 def utc(timestamp_ms: int) -> str:
     """RFC 3339, to the millisecond; a dash where there is no timestamp."""
-    if timestamp_ms < 0:
-        return "-"
-    try:
-        at = datetime.fromtimestamp(timestamp_ms / 1e3, UTC)
-    except (ValueError, OverflowError, OSError):
-        return f"{timestamp_ms} ms"
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_text(timestamp_ms, sep="T", timespec="milliseconds", end="Z")
 
 
 def body_lines(value: bytes | None) -> Iterator[str]:

@@ -63,3 +63,25 @@ def quantile(q: float, metric: str, by: str = "task", match: str = 'task=~"$task
 def mean(metric: str, by: str = "task", match: str = 'task=~"$task"') -> str:
     """Expression for the mean of a histogram."""
     return f"{rate(f'{metric}_sum', by, match)} / {rate(f'{metric}_count', by, match)}"
+
+
+def unreadable(job: str, files: str, ready: str) -> Question:
+    """How many files of certificates the processes of a job can't read.
+
+    Args:
+        job: in Prometheus.
+        files: which these are, a sentence.
+        ready: metric that each of these processes has.
+    """
+    expiry = f'ounce_certificate_expiry_timestamp_seconds{{job="{job}"}}'
+    return Question(
+        title="How many certificates can't be read?",
+        about=f"{files} 0 is good.",
+        asks={  # where a file can't be read its expiry is no number: not equal to itself
+            "{{instance}}": f"sum by (instance) ({expiry} != bool {expiry}) "
+            f"or max by (instance) (0 * {ready})"
+        },
+        alert="OunceCertificateUnreadable",
+        unit="none",
+        steps=ONE_IS_BAD,
+    )

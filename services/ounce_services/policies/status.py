@@ -7,6 +7,7 @@ import msgspec
 from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.policy_history import PolicyVersion
+from ounce_schemas.release import LATEST_MS
 
 _KINDS = {
     EventKind.POLICY_CHANGED,
@@ -62,11 +63,11 @@ def read_statuses(values: Iterable[bytes | None]) -> list[WorkerStatus]:
             continue
         key = event.worker, event.task
         status = found.setdefault(key, WorkerStatus(*key))
-        status.told_ms = event.at_ms
+        status.told_ms = min(max(event.at_ms, 0), LATEST_MS)  # anybody may write any number
         if event.kind is EventKind.POLICY_REFUSED:
             status.refused = event.subject
         if event.kind is EventKind.POLICY_CHANGED:
-            status.version, status.at_ms, status.trouble = event.subject, event.at_ms, None
+            status.version, status.at_ms, status.trouble = event.subject, status.told_ms, None
         else:
             status.trouble = None if event.kind is EventKind.POLICIES_REACHED else event.text
     return [found[key] for key in sorted(found)]

@@ -48,8 +48,8 @@ def test_each_of_many_gets_its_own_answer_in_whatever_order_they_come() -> None:
         ("GET", "/v2/models/others", 404, "there are digits"),
         ("GET", "/v2/models/others/ready", 404, "there are digits"),
         ("GET", "/v2/models/digits", 404, "not known here"),
-        ("GET", INFER, 405, "Method Not Allowed"),
-        ("GET", "/", 404, "Not Found"),
+        ("GET", INFER, 405, "Method Not Allowed; send POST"),
+        ("GET", "/", 404, "Not Found; POST /v2/models/TASK/infer asks"),
         ("GET", "/v2/models/..%2f..%2fetc", 404, "there are digits"),
     ],
 )

@@ -71,13 +71,14 @@ def test_answers_are_those_that_come_by_kafka(
         rows = [np.frombuffer(item, "<f4").tolist() for item in items[:2]]
         v1 = json.dumps({"instances": rows}).encode()
         told_v1 = front.call("/v1/models/digits:predict", v1, {**TIMELESS, "ce-id": "v1"})
+        explained = front.call("/v1/models/digits:explain", v1, {**TIMELESS, "ce-id": "why"})
         refused = front.ask(b'{"data": [0.0')
         assert (refused.status, refused.body["reason"]) == (400, "malformed-json")
         packed = {**TIMELESS, "Content-Encoding": "gzip", "Prefer": "respond-async", "ce-id": "p"}
         assert front.ask(gzip.compress(items[0]), packed).status == 202
         later = front.ask(items[0], {"Prefer": "respond-async", "ce-id": "later"})
         assert (later.status, later.body) == (202, {"id": "later"})
-        device.read(2 * N + 4)
+        device.read(2 * N + 5)
         assert {"later", "p"} < {answer.id for answer in device.answers()}
     by_kafka = {}
     for message in device.predictions:
@@ -90,9 +91,11 @@ def test_answers_are_those_that_come_by_kafka(
         assert by_kafka[f"k-{i}"][1:] == by_kafka[f"h-{i}"][1:]
     labels = [each.body["outputs"][0]["data"][0] for each in told[:2]]
     assert (told_v1.status, told_v1.body["predictions"]) == (200, labels)
+    assert (explained.status, explained.body["predictions"]) == (200, labels)
+    assert [len(each["contributions"]) for each in explained.body["explanations"]] == [16, 16]
     keys = {m.key() for m in device.predictions if m.value() and b'"h-' in (m.value() or b"")}
     assert keys == {b"d-0", b"d-1", b"d-2"}
-    front.wait_until_counted(rf'ounce_http_requests_total.*status="200".* {N + 1}\.0')
+    front.wait_until_counted(rf'ounce_http_requests_total.*status="200".* {N + 2}\.0')
 
 
 def test_each_front_hears_its_own_answers_and_one_that_is_killed_costs_the_other_nothing(

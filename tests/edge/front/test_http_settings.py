@@ -29,6 +29,7 @@ def test_only_this_machine_may_ask_unless_it_is_said() -> None:
         ({"tls_certificate": FILE}, "go together"),
         ({"tls_key": FILE}, "go together"),
         ({"tls_client_ca": FILE}, "needs --tls-certificate"),
+        ({"device_from_certificate": True}, "needs --tls-client-ca"),
         ({"tokens_file": "no-such-file"}, "can't be read"),
         ({"max_waiting": 0}, "greater than or equal"),
         ({"task": ("../x",)}, "pattern"),

@@ -1,6 +1,7 @@
 """Whether somebody serves a task: what is told of it, and which calls are refused."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from ounce_edge.broker.group_question import GroupAnswer
@@ -112,23 +113,6 @@ def test_that_kafka_does_not_tell_is_told_once(
     assert caplog.text.count("does not let this user describe the group ounce") == 1
 
 
-def test_it_is_looked_more_often_where_somebody_may_be_missing(
-    workers: Workers, clock: Clock
-) -> None:
-    looked_s = clock.at_s
-    often, seldom = 5.0, 30.0
-    for said in (READ, SHARING, None):
-        workers.note_group(said)
-        assert workers.pause_s(looked_s, is_waiting=False) == seldom
-        assert workers.pause_s(looked_s, is_waiting=True) == often
-    workers.note_group(NOBODY)
-    assert workers.pause_s(looked_s, is_waiting=False) == often
-    clock.at_s += 1
-    workers.note_answer("digits", workers.admit("digits"))
-    assert workers.pause_s(looked_s, is_waiting=True) == seldom
-    assert workers.pause_s(clock.at_s + 1, is_waiting=True) == often
-
-
 class Question:
     """As `GroupQuestion`; fails once, and then finds nobody."""
 
@@ -142,15 +126,15 @@ class Question:
         return NOBODY
 
 
-def test_a_look_that_fails_is_repeated(workers: Workers, clock: Clock) -> None:
+def test_a_look_that_fails_is_repeated(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     async def watch() -> None:
-        watching = asyncio.create_task(workers.watch(question, lambda: True))
+        watching = asyncio.create_task(workers.watch(question))
         async with asyncio.timeout(60):
             while "start `ounce worker`" not in (workers.trouble("digits") or ""):
-                clock.at_s += 5
                 await asyncio.sleep(0.01)
         watching.cancel()
 
+    monkeypatch.setattr("ounce_edge.front.workers._EVERY_S", 0.01)
     question = Question()
     asyncio.run(watch())
     assert question.n_asked > 1
@@ -176,6 +160,37 @@ def test_a_call_that_nobody_would_answer_is_refused_at_once_and_one_without_wait
         assert (await told(client, data=b"1"))[0] == 200
 
     serve(test)
+
+
+def test_a_call_that_is_refused_for_itself_leaves_the_one_that_is_sent_all_the_same_to_others() -> (
+    None
+):
+    async def test(stand: StandIn, client: Client) -> None:
+        stand.workers.note_group(NOBODY)
+        stand.at_s += 60
+        large = b"1" * (stand.settings.max_message_bytes + 1)
+        assert (await told(client, data=large))[0] == 413
+        packed = {"Content-Encoding": "gzip"}
+        assert (await told(client, data=b"1", headers=packed))[0] == 400
+        long = {f"ce-{name}": "1" * 6000 for name in "xyz"}
+        assert (await told(client, data=b"1", headers=long))[0] == 431
+        assert not stand.sent
+        stand.is_answering = False
+        answers = await asyncio.gather(*(told(client, data=slowly()) for _ in range(3)))
+        assert sorted(status for status, _ in answers) == [503, 503, 504]
+        assert len(stand.sent) == 1
+
+    async def slowly() -> AsyncIterator[bytes]:
+        """All three are let in before one of them is sent."""
+        yield b"1"
+        arrived.append(1)
+        async with asyncio.timeout(60):
+            while len(arrived) < 3:
+                await asyncio.sleep(0.01)
+        yield b"1"
+
+    arrived: list[int] = []
+    serve(test, grace_s=0.01)
 
 
 def test_who_waited_in_vain_hears_that_nobody_serves() -> None:

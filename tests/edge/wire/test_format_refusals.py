@@ -6,8 +6,18 @@ from typing import Any
 import pytest
 from ounce_schemas.errors import Reason
 
-from tests.support.edge.formats import EVENT, PUMP, PUMP_ROW, ROOM, ROW, decode, one, refusal
-from tests.support.edge.ladders import DIGITS, FakeRecord
+from tests.support.edge.formats import (
+    EVENT,
+    PUMP,
+    PUMP_ROW,
+    ROOM,
+    ROW,
+    as_bytes,
+    decode,
+    one,
+    refusal,
+)
+from tests.support.edge.ladders import DIGITS, FakeRecord, raw
 
 
 def v2(datatype: object, data: list[Any]) -> dict[str, Any]:
@@ -60,6 +70,30 @@ def test_a_refusal_names_the_cause_and_costs_no_other(
 ) -> None:
     error = refusal(value)
     assert (error.reason, text in error.text) == (reason, True), error
+
+
+@pytest.mark.parametrize("way", ["binary", "event"])
+@pytest.mark.parametrize(
+    ("tensor", "rest", "reason", "text"),
+    [
+        ({"name": "other"}, {}, Reason.UNKNOWN_INPUT, "input 'other' is not known"),
+        ({"name": 3}, {}, Reason.MALFORMED_JSON, "`$.inputs[0].name`"),
+        ({}, {"outputs": [{"name": "other"}]}, Reason.UNKNOWN_OUTPUT, "name outputs that"),
+        ({}, {"parameters": {"min_accuracy": "much"}}, Reason.BAD_TARGET, "send numbers"),
+        ({"shape": "4"}, {}, Reason.WRONG_SHAPE, "send `shape` as a list"),
+    ],
+)
+def test_tensors_behind_json_and_in_events_are_refused_as_plain_ones(
+    way: str, tensor: dict[str, Any], rest: dict[str, Any], reason: Reason, text: str
+) -> None:
+    plain = {"name": "input", "shape": [1, 4], "datatype": "FP32", **tensor}
+    if way == "binary":
+        document = {"inputs": [{**plain, "parameters": {"binary_data_size": 16}}], **rest}
+        value: Any = json.dumps(document).encode() + raw(1, 2, 3, 4)
+    else:
+        value = {**EVENT, "data": {"inputs": [{**plain, "data": [1, 2, 3, 4]}], **rest}}
+    _, ((_, said),) = decode(FakeRecord(as_bytes(value)), task=DIGITS)
+    assert (said.reason, text in said.text) == (reason, True)
 
 
 def test_a_refusal_shows_a_body_that_is_understood() -> None:

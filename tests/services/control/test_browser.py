@@ -15,11 +15,13 @@ import uvicorn
 from ounce_schemas.canary import Stop
 from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_services.control.api.app import make_app
-from ounce_services.control.plane import make_plane
+from ounce_services.control.console import pages
+from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
 from starlette.responses import Response
 
 from tests.services.control.conftest import MemoryTopics
+from tests.services.test_shadow_comparison import answer
 from tests.support.process.child import free_port
 
 CHROMIUM = shutil.which("chromium")
@@ -36,14 +38,15 @@ class Console(NamedTuple):
     """What is done before a path is answered."""
     instead: dict[str, bytes]
     """Scripts that are answered in place of the console's own, by their paths."""
+    plane: Plane
 
 
 @pytest.fixture
 def console(settings: ControlSettings, topics_in_memory: MemoryTopics) -> Iterator[Console]:
     port = free_port()
-    made = Console(f"http://127.0.0.1:{port}", [], {}, {})
     open_ = settings.model_copy(update={"open": True, "port": port})
     plane = make_plane(open_, topics_in_memory, lambda: topics_in_memory)
+    made = Console(f"http://127.0.0.1:{port}", [], {}, {}, plane)
     app = make_app(plane)
 
     async def noted(scope, receive, send):
@@ -92,6 +95,19 @@ def test_a_page_says_so_where_its_figures_are_old(console: Console, tmp_path: Pa
     assert told in _dom_of(f"{console.url}/", tmp_path).stdout
 
 
+@pytest.mark.parametrize("is_held", [True, False])
+def test_answers_stand_still_for_who_wants_to_open_one(
+    console: Console, tmp_path: Path, is_held: bool
+) -> None:
+    console.before["/"] = lambda: console.plane.stream.take("digits", [answer("m-1", "7", "v1")])
+    own = Path(pages.__file__).with_name("static") / "console.js"
+    focus = b"document.querySelector('#live table a').focus();"
+    console.instead["/static/console.js"] = own.read_bytes() + (focus if is_held else b"")
+    shown = _dom_of(f"{console.url}/", tmp_path).stdout
+    assert "id=m-1" in shown or not is_held
+    assert ("/live" in console.asked) is not is_held
+
+
 LONG = "ß" + 120 * "W"
 MEASURE = b"""addEventListener("load", () => {
     const wide = document.documentElement.clientWidth;
@@ -133,7 +149,7 @@ def test_a_form_that_a_browser_sends_is_taken(console: Console, tmp_path: Path) 
 def test_an_open_page_offers_more_once_a_canary_stopped_itself(
     console: Console, topics_in_memory: MemoryTopics, tmp_path: Path
 ) -> None:
-    url, asked, before, _ = console
+    url, asked, before = console.url, console.asked, console.before
     with httpx2.Client(base_url=url, headers={"Origin": url}, timeout=60) as ann:
         ann.post("/policy/apply", data={"document": "min_accuracy: 0.5", "base": "0"})
         form = {"share": "0.1", "margin": "0.01", "accuracy_margin": "0.005", "confidence": "0.95"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from ounce_schemas.canary import Stop
 from ounce_services.control.access.principal import EVERYBODY, Role
 from ounce_services.control.api.app import make_app
 from ounce_services.control.console import pages
@@ -113,6 +114,26 @@ def test_a_version_opens_in_the_editor_and_goes_on_trial_from_there(
     for client in (logged_in(plane, "viewer"), logged_in(plane, "editor", "acme")):
         assert client.post("/trial/draft", data={"document": "{}"}).status_code == 403
         assert "Put on trial" not in client.get("/policy").text
+
+
+def test_what_is_edited_stays_in_the_editor_where_no_trial_can_start(
+    plane: Plane, topics_in_memory: MemoryTopics
+) -> None:
+    ann, edited = logged_in(plane), {"document": "min_accuracy: 0.65\r\n"}
+    first = ann.post("/trial/draft", data=edited).text
+    assert "No version is in force: apply one." in first
+    assert "\nmin_accuracy: 0.65\n</textarea>" in first
+    ann.post("/policy/apply", data={"document": "min_accuracy: 0.6", "base": 0})
+    numbers = {"share": 0.1, "margin": 0.01, "accuracy_margin": 0.02, "confidence": 0.95}
+    canary = {"document": "min_accuracy: 0.7", "base": 1, **numbers}
+    assert ann.post("/trial/canary", data=canary).status_code == 200
+    shown = ann.post("/trial/draft", data=edited).text
+    assert "v2 is a canary: promote or stop it" in shown
+    assert "\nmin_accuracy: 0.65\n</textarea>" in shown
+    assert 'name="base" value="2"' in shown
+    stop = Stop(canary=plane.policies.version(2).id, worker="w", at_ms=1, reason="late")
+    topics_in_memory.canaries.append((stop.key, stop.model_dump_json().encode()))
+    assert ann.post("/trial/draft", data=edited).text.count("\nmin_accuracy: 0.65\n<") == 2
 
 
 def test_two_editors_at_once_the_slower_one_is_told(plane: Plane) -> None:

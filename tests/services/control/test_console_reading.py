@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from html import unescape
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ from ounce_edge.recommender.rule.explanation import Assessment
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_schemas.policy_history import PolicyVersion
+from ounce_schemas.prediction import Prediction
 from ounce_schemas.routing import Choice, Objective
 from ounce_services.cluster.embedded import EmbeddedBroker
 from ounce_services.control.access.principal import Role
@@ -17,6 +19,7 @@ from ounce_services.control.api.app import make_app
 from ounce_services.control.console.frontier import plot
 from ounce_services.control.console.pages import _environment
 from ounce_services.control.console.views import UNITS, WHY
+from ounce_services.control.decision_search import Found
 from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
 from ounce_services.registry.topic import ModelsTopic
@@ -40,14 +43,73 @@ def test_long_times_are_in_seconds(ms: float, text: str) -> None:
     assert _environment().filters["ms"](ms) == text
 
 
+@pytest.mark.parametrize(
+    ("at_ms", "text"),
+    [(0, "1970-01-01 00:00:00"), (-1, "-"), (-(10**18), "-"), (10**17, f"{10**17} ms")],
+)
+def test_a_record_may_bear_any_time(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch, at_ms: int, text: str
+) -> None:
+    _, value = answer("m-1", "7", "v1")
+    made = msgspec.json.decode(value, type=Prediction)
+    found = Found("m-1", "mlp", "1", "line-7", at_ms, made.parameters)
+    monkeypatch.setattr("ounce_services.control.plane.find_decision", lambda *how: found)
+    shown = logged_in(plane).get("/decision?task=digits&id=m-1").text
+    assert f"<dt>Answered, UTC</dt><dd>{text}</dd>" in shown
+
+
+def test_a_decision_says_what_is_unusual_and_leads_to_its_policy(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = logged_in(plane)
+    client.post("/policy/apply", data={"document": "{}", "base": 0})
+    _, value = answer("m-1", "7", "v1")
+    made = msgspec.json.decode(value, type=Prediction).parameters
+
+    def shown(**more: object) -> str:
+        found = Found("m-1", "mlp", "1", "d", 1, msgspec.structs.replace(made, **more))
+        monkeypatch.setattr("ounce_services.control.plane.find_decision", lambda *how: found)
+        return client.get("/decision?task=digits&id=m-1").text
+
+    usual = shown()
+    assert '<a href="/policy?version=1">v1</a>' in usual
+    assert re.findall("<dt>(Rows|Explanation|Marks)", usual) == []
+    assert "GPU" not in usual
+    told = shown(
+        policy_version="v9", rows=3, gpu_ms=0.25, duplicate=True, timestamp_off=True,
+        not_explained="targets",
+    )  # fmt: skip
+    assert "<dd>v9</dd>" in told
+    for text in (">3<", "of which GPU 0.25 ms", ">none: targets<", ">duplicate, timestamp_off<"):
+        assert text in told
+
+
+def test_a_ladder_that_can_not_be_read_hides_no_other_and_no_other_page(
+    plane: Plane, settings: ControlSettings
+) -> None:
+    write_ladder(settings.models, DIGITS, "a")
+    (settings.models / "odd").mkdir()
+    (settings.models / "odd" / "task.json").write_text("x")
+    client = logged_in(plane)
+    shown = client.get("/ladders").text
+    assert "The ladder of odd can't be read: " in unescape(shown)
+    assert "Cost and accuracy of the plans of digits" in shown
+    for path in ("/trial", "/decision", "/dead-letters"):
+        assert client.get(path).status_code == 200, path
+    checked = client.post("/policy/check", data={"document": "{}"}).text
+    assert "task odd" in checked
+    assert client.post("/policy/apply", data={"document": "{}", "base": 0}).status_code == 200
+    assert plane.policies.version().number == 1
+
+
 def test_an_answer_names_each_target_that_it_missed(plane: Plane) -> None:
     key, value = answer("m-1", "7", "v1", latency_ms=9.0)
     late_and_low = value.replace(b'"floor_met":true', b'"floor_met":false')
     assert late_and_low != value
     plane.stream.take("digits", [(key, late_and_low), (key, value)])
     text = logged_in(plane).get("/live").text
-    assert ">late, under its floor<" in text
-    assert ">late<" in text
+    assert ">late (deadline 2 ms), under its floor<" in text
+    assert ">late (deadline 2 ms)<" in text
 
 
 def test_workers_that_told_nothing_of_the_policy_in_force_stand_apart(

@@ -39,3 +39,15 @@ def test_a_release_is_put_in_service_and_a_model_retired_by_who_knows_what_serve
     assert acme.put(f"{url}/serving", json=chosen, headers={"If-Match": '"2"'}).status_code == 403
     topics_in_memory.is_away = True
     assert ann.get(url).status_code == 503
+
+
+def test_one_tenant_reads_no_notes_of_releases(
+    as_: Caller, settings: ControlSettings, tmp_path: Path
+) -> None:
+    folder = write_ladder(tmp_path / "ladders", DIGITS, "a")
+    digest = put_release(ModelStore(str(settings.store)), folder, note="for the rival")
+    paths = ("/v1/models/digits/releases", f"/v1/models/digits/releases/{digest}", "/models")
+    for tenant, is_shown in ((None, True), ("acme", False)):
+        told = [as_("viewer", tenant).get(path).text for path in paths]
+        assert all(digest[:12] in text for text in told)
+        assert ["for the rival" in text for text in told] == [is_shown] * 3

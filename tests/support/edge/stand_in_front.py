@@ -1,6 +1,7 @@
 """The pages of an HTTP front, whose Kafka and workers do as a test says."""
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,7 @@ def serve(
     test: Callable[[StandIn, Client], Awaitable[None]],
     tokens: Path | None = None,
     body_s: float = 30.0,
+    tls: ssl.SSLContext | None = None,
     **settings: Any,
 ) -> None:
     async def run() -> None:
@@ -104,7 +106,7 @@ def serve(
         metrics = FrontInstruments(stand.registry)
         app = Pages(stand.settings, calls, stand, stand.tokens, metrics).make_app()
         server = TestServer(app)
-        await server.start_server(auto_decompress=False)  # as `Door` has it
+        await server.start_server(ssl=tls, auto_decompress=False)  # as `Door` has it
         async with TestClient(server, timeout=ClientTimeout(60)) as client:
             await test(stand, client)
 

@@ -8,7 +8,7 @@ from ounce_schemas.model_store import ModelStore
 from ounce_schemas.release import InService, Release, ReleasedFile, blob_path, release_path
 
 
-def put_release(store: ModelStore, folder: Path, task: str = "digits") -> str:
+def put_release(store: ModelStore, folder: Path, task: str = "digits", note: str = "") -> str:
     """Put what a task's folder holds in a store, unsigned; the release's digest."""
     files = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
@@ -21,7 +21,11 @@ def put_release(store: ModelStore, folder: Path, task: str = "digits") -> str:
             )
         )
     release = Release(
-        task=task, files=tuple(files), created=datetime(2026, 1, 1, tzinfo=UTC), author="a"
+        task=task,
+        files=tuple(files),
+        created=datetime(2026, 1, 1, tzinfo=UTC),
+        author="a",
+        note=note,
     )
     digest = hashlib.sha256(release.to_bytes()).hexdigest()
     store.write(release_path(task, digest), release.to_bytes())

@@ -39,7 +39,7 @@ from ounce_edge.wire.formats.pairs import row_of_pairs, strange_pairs
 from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.formats.text_pairs import row_in_text
 from ounce_edge.wire.formats.v2_wide import BINARY_SIZE, WideReader, split_binary
-from ounce_edge.wire.requests.request_body import read_body, tensor_data
+from ounce_edge.wire.requests.request_body import read_body, read_tensors, tensor_data
 from ounce_edge.wire.requests.request_head import RequestHead
 
 _DEEPEST = 8
@@ -194,7 +194,7 @@ class Recogniser:
             if rows is not None:
                 return self._with_outer(self.flat.read(rows), found)
             if _has_tensors(found):
-                return self._wide.read(found, error or no_request(found))
+                return self._read_tensors(found, error)
         name = None if self._image is None else self._image.name
         if isinstance(found, dict) and isinstance(found.get(name), str):
             file = _from_base64(found[name], f"`{name}`")
@@ -219,6 +219,15 @@ class Recogniser:
             if found and self._columns.are_named:
                 raise no_row(found, self._columns)
         raise error or no_request(found)
+
+    def _read_tensors(self, found: dict[str, Any], error: InvalidMessageError | None) -> Content:
+        unexplained = error or no_request(found)
+        try:
+            return self._wide.read(found, unexplained)
+        except InvalidMessageError as e:
+            if e is unexplained and error is None:
+                _plain(read_tensors(found), self._task)  # what is wrong with it as a plain one
+            raise
 
     def _row_after(self, found: Mapping[str, Any]) -> Any:
         """What a change in a database has left; None where the task's own columns stand here."""

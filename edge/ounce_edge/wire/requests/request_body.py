@@ -53,6 +53,18 @@ def read_body(value: bytes) -> Request:
         raise not_json(value, e) from None
 
 
+def read_tensors(document: Any) -> Request:
+    """As `read_body`, of a document that is decoded already.
+
+    Raises:
+        InvalidMessageError: not a request.
+    """
+    try:
+        return msgspec.convert(document, Request)
+    except msgspec.ValidationError as e:
+        raise _reasoned(e) from None
+
+
 def tensor_data(request: Request, task: TaskSpec) -> list[list[Any]]:
     """The flat data of each of the task's inputs, in the task's order.
 
@@ -183,13 +195,17 @@ def _read_nested(value: bytes, error: msgspec.ValidationError) -> Request:
                 return msgspec.convert(document, Request)
             except msgspec.ValidationError as e:
                 error = e
+    raise _reasoned(error) from None
+
+
+def _reasoned(error: msgspec.ValidationError) -> InvalidMessageError:
     text = str(error)
     for where, reason, advice in _REASONS:
         if where in text:
-            raise InvalidMessageError(reason, f"{text}; {advice}") from None
-    raise InvalidMessageError(
+            return InvalidMessageError(reason, f"{text}; {advice}")
+    return InvalidMessageError(
         Reason.MALFORMED_JSON, f"body is not an Open Inference Protocol V2 request: {text}"
-    ) from None
+    )
 
 
 def flat_data(data: list[Any]) -> list[Any]:

@@ -178,7 +178,7 @@ class Supervision:
         of, due_s = self._members_due
         if of == now and now_s < due_s:
             return
-        told = await asyncio.wrap_future(beside(self._group.ask, "group"))
+        told = await asyncio.wrap_future(beside(self._group.ask_once, "group"))
         found = None if told is None else told.strangers
         wait_s = _MEMBERS_AGAIN_S if found is None else _MEMBERS_EVERY_S
         self._members_due = now, now_s + wait_s

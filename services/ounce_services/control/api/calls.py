@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from ounce_schemas.release import LATEST_MS
 
 from ounce_services.control.access.principal import Principal, Role
 from ounce_services.control.errors import PreconditionError
@@ -15,8 +16,6 @@ from ounce_services.control.store.outbox import State
 
 COOKIE = "ounce_session"
 _bearer = HTTPBearer(auto_error=False, description="An API key, or a token of the OIDC provider")
-_LATEST_MS = 253_402_300_799_999
-"""The end of the year 9999, in UTC: no later time can be written."""
 _ETAG = re.compile(r'(?:W/)?"?([0-9]{1,15})"?')
 
 
@@ -88,4 +87,4 @@ def to_ms(time: datetime | None) -> int | None:
     if time is None:
         return None
     at_ms = int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1e3)
-    return min(max(at_ms, 0), _LATEST_MS)
+    return min(max(at_ms, 0), LATEST_MS)

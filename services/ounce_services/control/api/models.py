@@ -8,10 +8,12 @@ from ounce_schemas.release import InService
 from ounce_schemas.task import TaskName
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from ounce_services.control.access.principal import Principal
 from ounce_services.control.api.calls import Base, Editor, Parts, Viewer, set_etag, set_status
 from ounce_services.control.errors import NotFoundError
 from ounce_services.control.model_book import Put, Shown
 from ounce_services.control.store.outbox import State
+from ounce_services.control.tenancy import visible_note
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 Task = Annotated[str, Path(pattern=TASK_NAME_PATTERN)]
@@ -100,7 +102,8 @@ def show_serving(plane: Parts, caller: Viewer, task: Task, response: Response) -
 @router.get("/{task}/releases", summary="List releases of a task")
 def list_releases(plane: Parts, caller: Viewer, task: Task) -> list[ReleaseLine]:
     """What the store holds of a task, the newest first."""
-    return [ReleaseLine(**_line(shown)) for shown in plane.models.releases(task)[task]]
+    found = plane.models.releases(task)[task]
+    return [ReleaseLine(**_line(shown, caller)) for shown in found]
 
 
 @router.get("/{task}/releases/{release}", summary="Show a release")
@@ -113,7 +116,7 @@ def show_release(
     """One release and its files."""
     shown = plane.models.release(task, release)
     files = [FileLine(**file.model_dump()) for file in shown.release.files]
-    return ReleaseDetail(**_line(shown), parent=shown.release.parent, files=files)
+    return ReleaseDetail(**_line(shown, caller), parent=shown.release.parent, files=files)
 
 
 @router.put("/{task}/serving", status_code=201, summary="Put a release in service")
@@ -151,14 +154,14 @@ def _changed(put: Put, response: Response) -> Changed:
     return Changed(**values, models=list(put.release.models), state=put.state)
 
 
-def _line(shown: Shown) -> dict[str, object]:
+def _line(shown: Shown, caller: Principal) -> dict[str, object]:
     release = shown.release
     return {
         "task": release.task,
         "release": shown.digest,
         "created": release.created,
         "author": release.author,
-        "note": release.note,
+        "note": visible_note(release.note, caller),
         "models": list(release.models),
         "size_bytes": release.size_bytes,
         "is_signed": shown.is_signed,

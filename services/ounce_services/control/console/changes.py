@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 from ounce_schemas.bounded_yaml import MOST_BYTES
 from ounce_schemas.errors import BrokerError, Reason
 from ounce_schemas.names import TASK_NAME_PATTERN
-from ounce_schemas.policy_history import Change
+from ounce_schemas.policy_history import Change, PolicyVersion
 from pydantic import BeforeValidator
 
 from ounce_services.control.access.keys import SESSION_S
@@ -85,16 +85,29 @@ def show_policy(
     version: Annotated[int | None, Query(ge=1, le=10**9)] = None,
 ) -> Response:
     """The editor and all versions; in the editor the one in force, or another."""
-    history = plane.policies.history()
-    current = history.current
+    current = plane.policies.history().current
     opened = current if version is None else plane.policies.version(version)
     document = "" if opened is None else visible_document(opened.document, caller)
-    shown = None if current is None else with_visible_note(current, caller)
+    return policy_page(
+        request, plane, caller, document, opened=None if opened == current else opened
+    )
+
+
+def policy_page(
+    request: Request,
+    plane: Plane,
+    caller: Principal,
+    document: str,
+    opened: PolicyVersion | None = None,
+    trouble: str = "",
+) -> Response:
+    """The editor with a document, which may be that of a version that is not in force."""
+    history = plane.policies.history()
+    shown = None if history.current is None else with_visible_note(history.current, caller)
     versions = [with_visible_note(v, caller) for v in history.versions.values()]
     return page(
-        request, "policy", caller, document=document, current=shown, result=None,
-        opened=None if opened == current else opened,
-        versions=versions[::-1], waiting=plane.policies.waiting(),
+        request, "policy", caller, document=document, current=shown, opened=opened,
+        trouble=trouble, versions=versions[::-1], waiting=plane.policies.waiting(),
         may_change=caller.tenant is None,
     )  # fmt: skip
 

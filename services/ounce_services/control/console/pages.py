@@ -1,6 +1,5 @@
 """Making pages: templates, and what every page is told."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +9,8 @@ from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi.templating import Jinja2Templates
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from ounce_schemas import __version__
+from ounce_schemas.wording import utc_text
 
 from ounce_services.control.access.principal import Principal, Role
 from ounce_services.control.errors import UnauthorizedError
@@ -37,10 +38,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["share"] = lambda value: f"{value:.1%}"
-    environment.filters["time"] = lambda at_ms: f"{_utc(at_ms):%Y-%m-%d %H:%M:%S}"
+    environment.filters["time"] = utc_text
     environment.filters["ms"] = _duration
     environment.filters["rate"] = lambda per_s: f"{per_s:,.0f}" if per_s >= 10 else f"{per_s:.2g}"
     environment.filters["note"] = note_of
+    environment.globals["release"] = __version__
     return environment
 
 
@@ -49,10 +51,6 @@ def _duration(ms: float) -> str:
     if ms < 999.5:
         return f"{ms:.3g} ms"
     return f"{ms / 1e3:.3g} s" if ms < 999_500 else f"{ms / 1e3:,.0f} s"
-
-
-def _utc(at_ms: int) -> datetime:
-    return datetime.fromtimestamp(at_ms / 1e3, UTC)
 
 
 _templates = Jinja2Templates(env=_environment())

@@ -17,6 +17,7 @@ from ounce_services.control.console.changes import (
     BaseField,
     DocumentField,
     NoteField,
+    policy_page,
     unix,
 )
 from ounce_services.control.console.pages import page
@@ -46,8 +47,18 @@ def show(request: Request, plane: Parts, caller: Viewer) -> Response:
 
 @router.post("/draft")
 def draft(request: Request, plane: Parts, caller: Editor, document: DocumentField) -> Response:
-    """The same, with what is edited in the forms. Nothing starts yet."""
-    return _page(request, plane, caller, unix(document))
+    """The same, with what is edited in the forms; where no trial can start, the editor with what
+    is edited. Nothing starts yet."""
+    edited, current = unix(document), plane.policies.history().current
+    if current is not None and (current.canary is None or _seen(plane, current)["stop"]):
+        return _page(request, plane, caller, edited)
+    caller.need_all_tenants("a trial")
+    trouble = (
+        f"{current.name} is a canary: promote or stop it on the page Trial. Then put this on trial."
+        if current is not None
+        else "No version is in force: apply one. Then put this on trial."
+    )
+    return policy_page(request, plane, caller, edited, trouble=trouble)
 
 
 @router.get("/canary")

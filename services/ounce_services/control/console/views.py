@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from ounce_edge.dry_run.meeting import Message
-from ounce_schemas.errors import BrokerError, PolicyError
+from ounce_schemas.errors import ArtifactError, BrokerError, PolicyError
 from ounce_schemas.names import TASK_NAME_PATTERN
 from ounce_schemas.policy import Policy
+from ounce_schemas.prediction import MARKS
 from ounce_schemas.routing import Choice, Objective
 from pydantic import BeforeValidator
 
@@ -81,12 +82,16 @@ def show_live(request: Request, plane: Parts, caller: Viewer, task: TaskQuery = 
 def show_ladders(request: Request, plane: Parts, caller: Viewer) -> Response:
     """Plans of each task by cost and accuracy, as their cards tell."""
     policy = _policy(plane)
-    plots = {}
+    plots, troubles = {}, {}
     for task in plane.policies.tasks():
-        _, choice = plane.policies.explain(policy, Message(task))
-        plots[task] = plot([] if choice is None else choice.plans)
+        try:
+            _, choice = plane.policies.explain(policy, Message(task))
+        except ArtifactError as e:
+            troubles[task] = str(e)
+        else:
+            plots[task] = plot([] if choice is None else choice.plans)
     return page(
-        request, "ladders", caller, plots=plots, current=current_name(plane),
+        request, "ladders", caller, plots=plots, troubles=troubles, current=current_name(plane),
         unit=UNITS[policy.objective],
     )  # fmt: skip
 
@@ -101,20 +106,29 @@ def show_decision(
     before: TimeQuery = None,
 ) -> Response:
     """One decision, found by the id of its message."""
-    found, trouble = None, ""
+    found, trouble, before_ms = None, "", to_ms(before)
     if task and id:
         caller.need_all_tenants("the answers of all devices")
         try:
-            found = plane.find_decision(task, id.strip(), to_ms(before))
+            found = plane.find_decision(task, id.strip(), before_ms)
         except (NotFoundError, BrokerError) as e:
             trouble = str(e)
     rejected = [part for part in found.decision.rejected.split("; ") if part] if found else []
     return page(
-        request, "decision", caller, found=found, trouble=trouble, id=id, before=before,
+        request, "decision", caller, found=found, trouble=trouble, id=id,
+        before_ms=before_ms,
         task=task or usual_task(plane),
         tasks=known_tasks(plane), why=WHY[found.decision.reason] if found else "",
+        marks=[] if found is None else [name for name in MARKS if getattr(found.decision, name)],
+        version=None if found is None else _version(plane, found.decision.policy_version),
         rejected=[part.partition(": ")[::2] for part in rejected],
     )  # fmt: skip
+
+
+def _version(plane: Plane, name: str) -> int | None:
+    """The number of a version of the policy; None: it is none that is known."""
+    versions = plane.policies.history().versions.values()
+    return next((version.number for version in versions if version.name == name), None)
 
 
 def current_name(plane: Plane) -> str | None:

@@ -8,6 +8,7 @@ from ounce_services.monitoring.questions import (
     Question,
     quantile,
     rate,
+    unreadable,
 )
 
 _CALLS = "ounce_http_requests_total"
@@ -80,5 +81,6 @@ FRONT = Board(
             unit="reqps",
             steps=NONE_IS_GOOD,
         ),
+        unreadable("ounce-http", "The file of --tls-certificate.", "ounce_http_ready"),
     ),
 )

@@ -6,10 +6,8 @@ from ounce_services.monitoring.questions import (
     ONE_IS_GOOD,
     Board,
     Question,
+    unreadable,
 )
-
-_EXPIRY = 'ounce_certificate_expiry_timestamp_seconds{job="ounce-gateway"}'
-"""Not equal to itself where a file can't be read: it is no number then."""
 
 
 def _rate(metric: str, by: str) -> str:
@@ -129,17 +127,7 @@ GATEWAY = Board(
             unit="none",
             steps=ONE_IS_BAD,
         ),
-        Question(
-            title="How many certificates can't be read?",
-            about="Files of the connections with MQTT. 0 is good.",
-            asks={
-                "{{instance}}": f"sum by (instance) ({_EXPIRY} != bool {_EXPIRY}) "
-                "or max by (instance) (0 * ounce_gateway_ready)"
-            },
-            alert="OunceCertificateUnreadable",
-            unit="none",
-            steps=ONE_IS_BAD,
-        ),
+        unreadable("ounce-gateway", "Files of the connections with MQTT.", "ounce_gateway_ready"),
         Question(
             title="What is refused?",
             about="Messages a second that go nowhere, or not as asked, by reason.",

@@ -51,7 +51,7 @@ class FakeGroup:
         self.n_asked = 0
         self.before_told: Callable[[], None] = lambda: None
 
-    def ask(self) -> GroupAnswer:
+    def ask_once(self) -> GroupAnswer:
         self.n_asked += 1
         self.before_told()
         return GroupAnswer(self.others, may_read=True)
