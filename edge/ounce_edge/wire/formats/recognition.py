@@ -181,6 +181,8 @@ class Recogniser:
             )
         if isinstance(found, list) and len(found) == 1 and isinstance(found[0], dict):
             found = found[0]
+        if isinstance(found, list):
+            _check_no_batch(found)
         if isinstance(found, dict):
             if "specversion" in found:
                 return self._read_event(found, head, depth)
@@ -245,6 +247,16 @@ class Recogniser:
         names = event.keys() - {"data", "data_base64"}
         content.attributes = {**{name: event[name] for name in names}, **content.attributes}
         return content
+
+
+def _check_no_batch(found: list[Any]) -> None:
+    """Refuse CloudEvents in batched mode: an answer has one id, and each event its own."""
+    if any(isinstance(part, dict) and "specversion" in part for part in found):
+        raise InvalidMessageError(
+            Reason.WRONG_SHAPE,
+            f"a batch of {len(found)} CloudEvents; send each event by itself, or one event with a "
+            "list of rows as its `data`",
+        )
 
 
 def _from_base64(text: str, what: str) -> bytes:
