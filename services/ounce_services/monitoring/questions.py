@@ -63,3 +63,12 @@ def quantile(q: float, metric: str, by: str = "task", match: str = 'task=~"$task
 def mean(metric: str, by: str = "task", match: str = 'task=~"$task"') -> str:
     """Expression for the mean of a histogram."""
     return f"{rate(f'{metric}_sum', by, match)} / {rate(f'{metric}_count', by, match)}"
+
+
+def restarts(jobs: str) -> str:
+    """Expression for the starts of processes within 15 minutes.
+
+    Args:
+        jobs: a regular expression of Prometheus' jobs.
+    """
+    return f'sum by (instance) (changes(process_start_time_seconds{{job=~"{jobs}"}}[15m]))'

@@ -70,6 +70,7 @@ FLEET: dict[str, Values | Counter] = {
     SENT_BADLY: Counter(1, 1),
     MODEL_FAILED: Counter(),
     f"up{{{G}}}": gauge(1, 1),
+    f"process_start_time_seconds{{{G}}}": gauge(1000, 1000),
     f"ounce_gateway_ready{{{G}}}": gauge(1, 1),
     f"ounce_gateway_kafka_away{{{G}}}": gauge(0, 0),
     MQTT_AWAY: gauge(0, 0),
@@ -82,6 +83,7 @@ FLEET: dict[str, Values | Counter] = {
     DROPPED: Counter(),
     REFUSED: Counter(1, 1),
     f"up{{{H}}}": gauge(1, 1),
+    f"process_start_time_seconds{{{H}}}": gauge(1000, 1000),
     f"ounce_http_ready{{{H}}}": gauge(1, 1),
     CALLS: Counter(A_MINUTE, A_MINUTE),
     LATE_CALLS: Counter(1, 1),
@@ -91,9 +93,17 @@ CAUSES = [
     Fault("OunceNoWorker", {f"up{{{w}}}": gauge(1, 0) for w in (W1, W2)}, 2, 5, 1),
     Fault("OunceWorkerGone", {f"up{{{W1}}}": gauge(1, 0)}, 2, 5, 1),
     Fault(
-        "OunceWorkerRestarts",
+        "OunceRestarts",
         {f"process_start_time_seconds{{{W1}}}": lambda is_faulty, step: is_faulty * step // 4},
         4, 10, 16,
+    ),
+    *(
+        Fault(
+            "OunceRestarts",
+            {f"process_start_time_seconds{{{p}}}": lambda is_faulty, step: is_faulty * step // 4},
+            4, 10, 16,
+        )
+        for p in (G, H)
     ),
     Fault("OunceWorkerFenced", {FENCED: Counter(0, 4)}, 2, 2, 17),
     Fault("OunceCertificateExpires", {EXPIRY: gauge(100 * DAY_S, 3 * DAY_S)}, 1, 5, 1),
