@@ -41,6 +41,22 @@ def test_the_log_tells_how_many_messages_were_dropped(
     gateway._store.close()
 
 
+def test_a_device_that_floods_is_counted_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = make_gateway(tmp_path, device_per_s=1)
+    for i in range(3):
+        gateway._take(Arrived("s/pump-3/digits", b"%d" % i, 0), [])
+    gateway._forwarder.turn()
+    gateway._show()
+    counted = gateway._registry.get_sample_value("ounce_gateway_held_back_total")
+    assert counted == len(gateway._store) == 2
+    (told,) = [r.getMessage() for r in caplog.records if "held back" in r.message]
+    assert "b'pump-3' sends more than --device-per-s 1 " in told
+    gateway._answers.close()
+    gateway._store.close()
+
+
 def test_a_refusal_is_told_beside_many_of_another_reason(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

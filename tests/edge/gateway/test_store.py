@@ -1,5 +1,6 @@
 """The store keeps what it took, in order, within its bounds, whenever its process dies."""
 
+import math
 import shutil
 import sqlite3
 import tempfile
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.bounds import Bounds, DropFirst
 from ounce_edge.gateway.store import Store, StoreError
-from ounce_edge.gateway.stored import Most
+from ounce_edge.gateway.stored import Most, Which
 
 MAX_BYTES = 12_000
 """Of about ten records."""
@@ -277,10 +278,10 @@ def test_only_records_of_some_topics_go_in_their_order(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.db", Bounds(10**9, 1e9))
     store.add([record(i, i % 2)._replace(topic="abc"[i % 3]) for i in range(12)])
     assert store.topics() == ["a", "b", "c"]
-    batch = store.begin_batch(Most(5, 5), topics=["a", "c"])
+    batch = store.begin_batch(Most(5, 5), which=Which(["a", "c"]))
     assert [row.place for row in batch.rows] == [1, 3, 4, 6, 7]
     store.settle(batch.number, is_sent=True)
-    batch = store.begin_batch(Most(9, 0), [b"d1"], topics=["a"])
+    batch = store.begin_batch(Most(9, 0), [b"d1"], Which(["a"]))
     assert [row.place for row in batch.rows] == [10]
     store.close()
 
@@ -295,3 +296,16 @@ def test_a_file_whose_tables_are_others_is_refused_and_kept(tmp_path: Path) -> N
         Store(path, Bounds(10**9, 1e9))
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT name FROM records").fetchall() == [("theirs",)]
+
+
+def test_devices_with_large_records_are_found_and_let_others_go(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db", Bounds(10**9, 1e9))
+    store.add([record(0, 0, 300_000), record(1, 0), record(2, 1), record(3, 2, 100_000)])
+    assert store.devices_over(math.inf) == []
+    assert store.devices_over(200_000) == [b"d0"]
+    assert sorted(store.devices_over(1000)) == [b"d0", b"d2"]
+    batch = store.begin_batch(Most(9, 9), [b"d0", b"d2"], Which(not_of=[b"d0"]))
+    assert [row.place for row in batch.rows] == [4, 3]
+    store.settle(batch.number, is_sent=True)
+    assert not store.begin_batch(Most(9, 9), which=Which(["t"], [b"d0"])).rows
+    store.close()
