@@ -86,10 +86,12 @@ class Pace:
 
     def failed(self, n: int, n_bytes: int) -> None:
         """So many were not taken together: the next time half of them go, and one that was alone
-        gets more time, as its size may need."""
+        gets more time, as its size may need. Others share the line: if it fails again, twice as
+        much."""
         self.most = max(min(n // 2, self.most), 1)
         if n == 1:
-            self.more_s = min(n_bytes // _SLOWEST_BYTES_PER_S, _MOST_MORE_S)
+            needed_s = n_bytes // _SLOWEST_BYTES_PER_S
+            self.more_s = min(max(needed_s, 2 * self.more_s if needed_s else 0), _MOST_MORE_S)
 
     def refused(self) -> None:
         """Kafka takes no transactions; where they would be too long for it, shorter ones go."""

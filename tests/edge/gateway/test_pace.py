@@ -92,6 +92,10 @@ def test_a_large_record_that_fails_alone_gets_the_time_that_it_needs_and_others_
     assert pace.more_s == 100
     pace.carried(1, 1000, 100.0)
     assert pace.more_s == 0
+    for more_s in (100, 200, 400, 600, 600):
+        pace.failed(1, 400_000)
+        assert pace.more_s == more_s, "others share the line"
+    pace.failed(1, 1000)
     pace.failed(1, 10**9)
     assert pace.more_s == 600
     for _ in range(10):
