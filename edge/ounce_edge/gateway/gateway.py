@@ -16,6 +16,7 @@ from ounce_edge.gateway.answers import Answers, publish
 from ounce_edge.gateway.arrivals import Arrived, KafkaRecord, Translator
 from ounce_edge.gateway.backlog import Backlog
 from ounce_edge.gateway.bounds import Bounds
+from ounce_edge.gateway.clock import clock_trouble
 from ounce_edge.gateway.forwarder import Forwarder
 from ounce_edge.gateway.forwarding import Rules
 from ounce_edge.gateway.instruments import GatewayInstruments
@@ -168,6 +169,7 @@ class Gateway:
             away,
             self._backlog.trouble,
             self._answer_consumer.trouble,
+            clock_trouble(time.time()),
         )
         return "; ".join(filter(None, every)) or None
 
@@ -183,6 +185,8 @@ class Gateway:
         if now_s - self._looked_s > _EVERY_S:
             self._looked_s = now_s
             self._forwarder.drop_old()
+            if why := clock_trouble(time.time()):
+                self._tell("clock", why)
             with suppress(StoreError):  # the forwarder tells of it with the next write
                 self._metrics.stored_age.set(self._store.oldest_age_s())
         if now_s - self._shown_s > _SHOW_S:
