@@ -23,6 +23,10 @@ class LineSpeed:
         """Whether a message of this size would hold up the others."""
         return n_bytes > max(SMALL_BYTES, self.most_bytes)
 
+    def needs_s(self, n_bytes: int) -> float:
+        """How long so many bytes have the line for themselves."""
+        return n_bytes / self.most_bytes * self._patience_s
+
     def held_up(self, n_bytes: int, took_s: float) -> None:
         """Learn from a live message that was alone on the line for so long, or longer."""
         if n_bytes > SMALL_BYTES and took_s > self._patience_s:
