@@ -24,7 +24,6 @@ from ounce_edge.broker.delivery.transactional_producer import (
     TransactionalProducer,
 )
 from ounce_edge.gateway.arrivals import KafkaRecord, as_outgoing
-from ounce_edge.gateway.line import SEND_BUFFER
 from ounce_edge.gateway.line_speed import LineSpeed
 from ounce_edge.gateway.pace import TICK_S, Pace
 from ounce_edge.gateway.store import Store, StoreError
@@ -38,6 +37,7 @@ _PAUSE_S = 2.0
 _TIMEOUT_S = 5.0
 _OF_SLOW_LINES = ("transaction.timeout.ms", "connections.max.idle.ms")
 """Of `TRANSACTION_SETTINGS`: what a record that needs more time gets more of."""
+_SMALL_BUFFER_BYTES = 16_384
 _EXPECTED = (BrokerError, StoreError, KafkaException)
 _MOST_URGENT = 100
 """Devices that go first at once."""
@@ -189,7 +189,9 @@ class Backlog:
         if self._producer is None:
             self._metadata = self._group.metadata()
             longer = {name: TRANSACTION_SETTINGS[name] + more_ms for name in _OF_SLOW_LINES}
-            self._producer = self._make_producer({**SEND_BUFFER, **self._kafka, **longer})
+            if more_ms:  # a try that fails leaves less on the line
+                longer["socket.send.buffer.bytes"] = _SMALL_BUFFER_BYTES
+            self._producer = self._make_producer({**self._kafka, **longer})
             self._more_ms = more_ms
             self._last = self._group.committed()
             self._is_tried = False

@@ -22,8 +22,9 @@ from ounce_edge.gateway.store import Store, StoreError
 logger = logging.getLogger(__name__)
 
 _AGAIN_S = 1.0
-_STUCK_S = 65.0
-"""Kafka's client gives a request a minute, and sends what did not pass in it again, for ever."""
+_STUCK_S = 58.0
+"""Kafka's client gives a request a minute. What did not pass in it is sent again, for ever, behind
+what the system still holds of the first try."""
 
 
 class Forwarder:

@@ -99,7 +99,7 @@ class Pace:
     def lengthen(self, needed_s: float) -> bool:
         """Whether the next transaction gets more time than this one, for records that need so long
         where they have the line for themselves."""
-        more_s = min(2 * needed_s // 1, self._most_more_s)
+        more_s = min(3 * needed_s // 1, self._most_more_s)
         if needed_s <= self._timeout_s or more_s <= self.more_s:
             return False
         self.more_s = more_s

@@ -22,7 +22,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 def test_a_large_message_that_does_not_pass_is_given_up_and_kept(rig: Rig) -> None:
     rig.take(LARGE, b"large")
     rig.take(b"behind")
-    rig.turn(64)
+    rig.turn(57)
     rig.take(b"later", b"other")
     rig.turn()
     assert rig.line.names == [LARGE, b"behind"]
@@ -66,12 +66,12 @@ def test_small_messages_are_waited_for_however_long_kafka_is_away(rig: Rig) -> N
 def test_the_time_of_a_large_message_begins_when_it_is_the_first(rig: Rig) -> None:
     rig.take(b"1")
     rig.take(LARGE, b"large")
-    rig.turn(60)
+    rig.turn(50)
     rig.line.confirm()
     rig.turn()
-    rig.turn(60)
+    rig.turn(57)
     assert rig.line.names == [LARGE]
-    rig.turn(5)
+    rig.turn(1)
     assert rig.line.names == []
 
 

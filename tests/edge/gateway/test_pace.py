@@ -98,11 +98,11 @@ def test_a_large_record_that_fails_alone_gets_the_time_that_it_needs_and_others_
     pace.failed(1, 1000)
     assert not pace.lengthen(9.0)
     assert pace.lengthen(50.0)
-    assert pace.more_s == 100
+    assert pace.more_s == 150
     assert not pace.lengthen(50.0), "it has that time"
     pace.refused()
     assert not pace.lengthen(50.0), "Kafka permits no more"
-    assert pace.more_s == 50
+    assert pace.more_s == 75
     pace.start_over()
     pace.failed(1, 10**9)
     assert pace.more_s == 600
