@@ -1,13 +1,17 @@
 """A message that is too large for its line goes apart; the others do not wait for it."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ounce_edge.gateway.bounds import Bounds
 from ounce_edge.gateway.line_speed import LineSpeed
-from ounce_edge.gateway.store import StoreError
+from ounce_edge.gateway.store import Store, StoreError
+from ounce_edge.gateway.stored import Most, Which
 
 from tests.edge.gateway.test_forwarder import Rig
+from tests.edge.gateway.test_store import record
 
 LARGE = bytes(300_000)
 
@@ -112,3 +116,16 @@ def test_a_quick_line_is_no_reason_to_send_apart() -> None:
     assert not speed.is_too_large(999_999)
     speed.held_up(900_000, 900.0)
     assert not speed.is_too_large(40_000)
+
+
+def test_devices_with_large_records_are_found_and_let_others_go(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db", Bounds(10**9, 1e9))
+    store.add([record(0, 0, 300_000), record(1, 0), record(2, 1), record(3, 2, 100_000)])
+    assert store.devices_over(math.inf) == []
+    assert store.devices_over(200_000) == [b"d0"]
+    assert sorted(store.devices_over(1000)) == [b"d0", b"d2"]
+    batch = store.begin_batch(Most(9, 9), [b"d0", b"d2"], Which(not_of=[b"d0"]))
+    assert [row.place for row in batch.rows] == [4, 3]
+    store.settle(batch.number, is_sent=True)
+    assert not store.begin_batch(Most(9, 9), which=Which(["t"], [b"d0"])).rows
+    store.close()

@@ -1,6 +1,5 @@
 """The store keeps what it took, in order, within its bounds, whenever its process dies."""
 
-import math
 import shutil
 import sqlite3
 import tempfile
@@ -296,16 +295,3 @@ def test_a_file_whose_tables_are_others_is_refused_and_kept(tmp_path: Path) -> N
         Store(path, Bounds(10**9, 1e9))
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT name FROM records").fetchall() == [("theirs",)]
-
-
-def test_devices_with_large_records_are_found_and_let_others_go(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store.db", Bounds(10**9, 1e9))
-    store.add([record(0, 0, 300_000), record(1, 0), record(2, 1), record(3, 2, 100_000)])
-    assert store.devices_over(math.inf) == []
-    assert store.devices_over(200_000) == [b"d0"]
-    assert sorted(store.devices_over(1000)) == [b"d0", b"d2"]
-    batch = store.begin_batch(Most(9, 9), [b"d0", b"d2"], Which(not_of=[b"d0"]))
-    assert [row.place for row in batch.rows] == [4, 3]
-    store.settle(batch.number, is_sent=True)
-    assert not store.begin_batch(Most(9, 9), which=Which(["t"], [b"d0"])).rows
-    store.close()
