@@ -83,10 +83,14 @@ class Forwarder:
             arrived: told to `is_safe`.
             must_store: it goes by the store, which sends it once.
         """
-        if not must_store and not self._device_pace.may_go(record.key, self._clock()):
+        waiting = Waiting(record, arrived, must_store)
+        may_go = must_store or self._device_pace.may_go(record.key, self._clock())
+        if may_go or self.store_trouble is not None:  # on a full disk it would hold up others
+            self._dispatch(waiting)
+        else:
             self.held_back += 1
-            self.floods, must_store = record.key, True
-        self._dispatch(Waiting(record, arrived, must_store))
+            self.floods = record.key
+            self._keep(waiting)
 
     def turn(self) -> None:
         """Do what has become possible since."""

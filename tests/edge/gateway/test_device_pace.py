@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
+import pytest
 from ounce_edge.gateway.device_pace import DevicePace
+from ounce_edge.gateway.store import StoreError
 
 from tests.edge.gateway.test_forwarder import Rig
 
@@ -44,4 +46,17 @@ def test_what_is_beyond_is_stored_and_others_go_at_once(tmp_path: Path) -> None:
     rig.take(b"5", b"floods")
     rig.turn()
     assert rig.backlog.first == [b"floods"]
+    rig.store.close()
+
+
+def test_on_a_full_disk_nothing_is_held_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path / "store.db", device_per_s=2)
+    monkeypatch.setattr(rig.store, "add", lambda *_: (_ for _ in ()).throw(StoreError("full")))
+    for i in range(3):
+        rig.take(b"%d" % i, b"floods")
+    rig.turn()
+    rig.take(b"3", b"floods")
+    assert rig.line.names == [b"0", b"1", b"2", b"3"]
     rig.store.close()
