@@ -8,7 +8,7 @@ import datetime
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -85,10 +85,20 @@ def models_option(command: _Command) -> _Command:
     )(command)
 
 
-def report(benchmark: str, tables: dict[str, Table], *, publish: bool) -> Path:
-    """Show and write what the running command measured; returns the file."""
+def report(
+    benchmark: str, tables: dict[str, Table], *, publish: bool, shown: Collection[str] = ()
+) -> Path:
+    """Show and write what the running command measured; returns the file.
+
+    Args:
+        benchmark: its name.
+        tables: all that it has measured so far.
+        publish: whether they go where the documentation takes them from.
+        shown: tables that were shown before.
+    """
     for name, table in tables.items():
-        click.echo(f"\n{name}\n{text(table)}")
+        if name not in shown:
+            click.echo(f"\n{name}\n{text(table)}")
     found = Results(
         benchmark,
         running_command(),

@@ -138,32 +138,34 @@ def main(  # noqa: PLR0913  one for each option
 
     Example: python -m benchmarks.gateway --outage-s 60
     """
-    with tempfile.TemporaryDirectory(prefix="ounce-gateway-") as name:
-        folder = Path(name)
-        tables = {
-            "gateway-throughput": Table(
-                ["devices", "sent a second", "in Kafka", "lost", "% of a core", "MB at most"],
-                [throughput(folder / "steady", devices, per_s, seconds)],
-            )
-        }
-        report("gateway", tables, publish=False)
-        tables["gateway-outage"] = Table(
+    live = Live(round(live_per_s * stored / 5000), live_per_s)
+    measures = {
+        "gateway-throughput": lambda folder: Table(
+            ["devices", "sent a second", "in Kafka", "lost", "% of a core", "MB at most"],
+            [throughput(folder, devices, per_s, seconds)],
+        ),
+        "gateway-outage": lambda folder: Table(
             ["devices", "Kafka away, s", "acknowledged", "stored at its end", "lost", "repeated",
              "out of order", "MB at most"],
-            [outage(folder / "outage", devices, per_s, outage_s)],
+            [outage(folder, devices, per_s, outage_s)],
             "The gateway is killed (`kill -9`) twice while Kafka is away.",
-        )  # fmt: skip
-        report("gateway", tables, publish=False)
-        live = Live(round(live_per_s * stored / 5000), live_per_s)
-        asked = (("device", 1), ("device", stored), ("live", stored))
-        tables["gateway-backlog"] = Table(
+        ),
+        "gateway-backlog": lambda folder: Table(
             ["order", "stored", "sent within s", "live", "% answered in 100 ms", "p50 ms", "lost",
              "out of order", "MB at most"],
-            [backlog(folder / f"{o}-{n}", o, devices, n, live) for o, n in asked],
+            [backlog(folder / f"{order}-{n}", order, devices, n, live)
+             for order, n in (("device", 1), ("device", stored), ("live", stored))],
             f"{live_per_s:.0f} live messages a second of the devices that have stored ones; "
             "what answers does it at once. The first row is without a backlog.",
-        )  # fmt: skip
-    report("gateway", tables, publish=publish)
+        ),
+    }  # fmt: skip
+    tables: dict[str, Table] = {}
+    with tempfile.TemporaryDirectory(prefix="ounce-gateway-") as folder:
+        for name, measure in measures.items():
+            before = [*tables]
+            tables[name] = measure(Path(folder) / name)
+            is_last = len(tables) == len(measures)
+            report("gateway", tables, publish=publish and is_last, shown=before)
 
 
 if __name__ == "__main__":

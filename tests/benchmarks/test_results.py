@@ -94,6 +94,19 @@ def test_a_short_run_writes_elsewhere_and_names_its_options(
         assert "cores, " in found.machine
 
 
+def test_a_table_that_was_shown_is_written_again_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with click.Context(click.Command("measure")):
+        tables = {"rules": TABLE, "more": TABLE}
+        path = results.report("some_name", tables, publish=False, shown=["rules"])
+    assert results.read(tmp_path / path).tables == tables
+    told = capsys.readouterr().out
+    assert "more\n" in told
+    assert "rules\n" not in told
+
+
 def test_tables_are_shown_once() -> None:
     root = PUBLISHED.parents[1]
     shown_twice = [

@@ -8,7 +8,6 @@ from contextlib import ExitStack, suppress
 from functools import partial
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
 
 from ounce_edge.broker.certificates import FilesOfStart, certificate_expiries, expiry_s
 from ounce_edge.broker.group_question import GroupQuestion
@@ -31,6 +30,7 @@ from ounce_edge.front.tokens import Tokens
 from ounce_edge.front.waiting import Waiting
 from ounce_edge.front.workers import Workers
 from ounce_edge.telemetry.health import serve_health
+from ounce_edge.telemetry.process_registry import process_registry
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Front:
         self._tokens = Tokens(settings.tokens_file)
         self._tls = Tls(settings)
         self._files = FilesOfStart(settings)
-        self._registry = CollectorRegistry()
+        self._registry = process_registry()
         self._metrics = FrontInstruments(self._registry)
         self._reader: AnswerReader | None = None
         self._sender: Sender | None = None

@@ -24,10 +24,11 @@ from ounce_edge.broker.delivery.transactional_producer import (
     TransactionalProducer,
 )
 from ounce_edge.gateway.arrivals import KafkaRecord, as_outgoing
+from ounce_edge.gateway.line_speed import LineSpeed
 from ounce_edge.gateway.pace import TICK_S, Pace
 from ounce_edge.gateway.store import Store, StoreError
 from ounce_edge.gateway.store_group import StoreGroup
-from ounce_edge.gateway.stored import Most
+from ounce_edge.gateway.stored import Most, Which
 from ounce_edge.gateway.topics_aside import TopicsAside
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ _PAUSE_S = 2.0
 _TIMEOUT_S = 5.0
 _OF_SLOW_LINES = ("transaction.timeout.ms", "connections.max.idle.ms")
 """Of `TRANSACTION_SETTINGS`: what a record that needs more time gets more of."""
+_SMALL_BUFFER_BYTES = 16_384
 _EXPECTED = (BrokerError, StoreError, KafkaException)
 _MOST_URGENT = 100
 """Devices that go first at once."""
@@ -66,6 +68,8 @@ class Backlog:
         self.trouble: str | None = None
         self.aside = TopicsAside(time.monotonic)
         """Topics whose records wait while others go."""
+        self.speed = LineSpeed()
+        """Which records are too large to go with others."""
         self._kafka = kafka
         self._markers = markers
         self._group = StoreGroup(kafka, store.id, markers)
@@ -185,6 +189,8 @@ class Backlog:
         if self._producer is None:
             self._metadata = self._group.metadata()
             longer = {name: TRANSACTION_SETTINGS[name] + more_ms for name in _OF_SLOW_LINES}
+            if more_ms:  # a try that fails leaves less on the line
+                longer["socket.send.buffer.bytes"] = _SMALL_BUFFER_BYTES
             self._producer = self._make_producer({**self._kafka, **longer})
             self._more_ms = more_ms
             self._last = self._group.committed()
@@ -244,20 +250,27 @@ class Backlog:
         if not good:  # an empty batch is written to the disk as well
             self._first.clear()
             return False
+        # A large record holds up all that is stored, for minutes: it goes last, and alone.
+        large = self._store.devices_over(self.speed.most_bytes)
+        which = Which(None if good == topics else good, large)
         with self._gate:
             if not self._may_send.is_set() or self._is_closing.is_set():
                 return False  # the line went down while the producer was made
             for device in first:
                 self._first.pop(device, None)
-            number, rows, is_full = self._store.begin_batch(
-                most, first, None if good == topics else good
-            )
+            number, rows, is_full = self._store.begin_batch(most, first, which)
+            if n and large and not rows:
+                alone = Most(1, 1)
+                number, rows, _ = self._store.begin_batch(alone, (), Which(which.topics))
         if is_full:  # there may be more of theirs
             self._first.update(dict.fromkeys(first))
         if not rows:
             return False
         records = [row.record for row in rows]
         n_bytes = sum(record.size_bytes for record in records)
+        if self._pace.lengthen(self.speed.needs_s(n_bytes)):  # a try in vain would fill the line
+            self._store.settle(number, is_sent=False)
+            return True
         began_s = time.monotonic()
         try:
             refused = self._commit(producer, records, number)
@@ -270,7 +283,9 @@ class Backlog:
             self._last = number
             self._store.settle(number, is_sent=True)
             self._n_together = min(2 * self._n_together, self._pace.limit)
-            self._pace.carried(len(rows), n_bytes, time.monotonic() - began_s)
+            took_s = time.monotonic() - began_s
+            self._pace.carried(len(rows), n_bytes, took_s)
+            self.speed.carried(n_bytes, took_s)
             self._sent(records)
         elif len(rows) > 1:
             self._store.settle(number, is_sent=False)

@@ -3,81 +3,28 @@
 The line is down while Kafka leaves a record unconfirmed for too long. Such records are in doubt:
 they are stored, and still under way. Nothing that is stored is sent before all doubt is gone, so
 that a device's records keep their order.
+
+A message that is too large for the line never passes it. Then all that is under way is given up,
+which is stored by then, and such messages go by the store.
 """
 
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
-from itertools import accumulate, takewhile
-from typing import NamedTuple, Protocol
 
 from ounce_edge.gateway.arrivals import Arrived, KafkaRecord
+from ounce_edge.gateway.device_pace import DevicePace
+from ounce_edge.gateway.forwarding import Hurries, Order, Rules, Sends, Waiting, piece
+from ounce_edge.gateway.line_speed import SMALL_BYTES, LineSpeed
 from ounce_edge.gateway.store import Store, StoreError
 
 logger = logging.getLogger(__name__)
 
 _AGAIN_S = 1.0
-_PIECE_BYTES = 250_000
-"""Written to the disk at once."""
-
-
-class Order(StrEnum):
-    """What a device's new message does while older ones of it are stored."""
-
-    DEVICE = "device"
-    """It goes behind them, and they go before those of other devices."""
-    LIVE = "live"
-    """It passes them."""
-
-
-class Sends(Protocol):
-    """As `Line`."""
-
-    def send(self, record: KafkaRecord, confirmed: Callable[[str | None], None]) -> bool:
-        """Queue a record; whether there is room."""
-
-    def poll(self) -> None:
-        """Tell of what was confirmed since."""
-
-
-class Hurries(Protocol):
-    """As `Backlog`."""
-
-    def allow(self, is_up: bool, held_s: float = 0.0) -> None:
-        """Whether stored records may go, and how long a live one has waited for Kafka."""
-
-    def hurry(self, device: bytes) -> None:
-        """These go first."""
-
-
-@dataclass(eq=False, slots=True)
-class _Waiting:
-    """A message that is not safe yet, or in doubt."""
-
-    record: KafkaRecord
-    arrived: Arrived | None
-    """None once it is acknowledged, and of what no device sent."""
-    must_store: bool
-    since_s: float = 0.0
-    """When it was sent."""
-    place: int | None = None
-    """In the store."""
-    is_under_way: bool = False
-    is_in_kafka: bool = False
-
-
-class Rules(NamedTuple):
-    """How a forwarder goes about it."""
-
-    order: Order = Order.DEVICE
-    patience_s: float = 1.0
-    """How long Kafka may leave a record unconfirmed."""
-    clock: Callable[[], float] = time.monotonic
-    """Seconds on any steady clock."""
+_STUCK_S = 58.0
+"""Kafka's client gives a request a minute. What did not pass in it is sent again, for ever, behind
+what the system still holds of the first try."""
 
 
 class Forwarder:
@@ -104,19 +51,29 @@ class Forwarder:
         """Whether the line is down."""
         self.dropped = 0
         """Records that the store dropped, since it was full or they were old."""
+        self.held_back = 0
+        """Messages that were stored, since their device sent too many."""
+        self.floods: bytes = b""
+        """The last such device."""
         self.absent: Collection[str] = ()
         """Topics that Kafka does not have; any thread may set it."""
         self.confirmed: Callable[[KafkaRecord], None] = lambda record: None
         """Told of what Kafka has."""
         self._line, self._store, self._backlog = line, store, backlog
-        self._order, self._patience_s, self._clock = rules
+        self._order, self._patience_s, device_per_s, self._clock = rules
+        self._device_pace = DevicePace(device_per_s)
+        self.speed = LineSpeed(self._patience_s)
+        """Which messages are too large to go at once."""
         self._is_safe = is_safe
-        self._under_way: deque[_Waiting] = deque()
-        self._to_store: list[_Waiting] = []
+        self._under_way: deque[Waiting] = deque()
+        self._to_store: list[Waiting] = []
         self._devices_to_store: set[bytes] = set()
         self._to_hurry: set[bytes] = set()
         self._to_remove: list[int] = []
         self._next_try_s = self._clock()
+        self._first_s = 0.0
+        """When the first of those under way became that."""
+        self._given_up_s = self._reached_s = float("-inf")
 
     def take(self, record: KafkaRecord, arrived: Arrived | None, must_store: bool = False) -> None:
         """Forward a message.
@@ -126,22 +83,35 @@ class Forwarder:
             arrived: told to `is_safe`.
             must_store: it goes by the store, which sends it once.
         """
-        self._dispatch(_Waiting(record, arrived, must_store))
+        waiting = Waiting(record, arrived, must_store)
+        may_go = must_store or self._device_pace.may_go(record.key, self._clock())
+        if may_go or self.store_trouble is not None:  # on a full disk it would hold up others
+            self._dispatch(waiting)
+        else:
+            self.held_back += 1
+            self.floods = record.key
+            self._keep(waiting)
 
     def turn(self) -> None:
         """Do what has become possible since."""
         self._line.poll()
+        now_s = self._clock()
         while self._under_way and not self._under_way[0].is_under_way:
             self._under_way.popleft()
-        now_s = self._clock()
+            self._first_s = now_s
         held_s = now_s - self._under_way[0].since_s if self._under_way else 0.0
         if not self._under_way:
             self._come_back()
         elif held_s > self._patience_s:
             self._go_away()
+            self._give_up_what_is_too_large(self._under_way[0])
         if (self._to_store or self._to_remove) and now_s >= self._next_try_s:
             self._guarded(self._write)
         self._backlog.allow(not self.is_away and not self._to_remove, held_s)
+
+    def note_reached(self) -> None:
+        """Kafka was reached beside the line; any thread may tell."""
+        self._reached_s = self._clock()
 
     def drop_old(self) -> None:
         """Drop what has waited for too long, and see to the store's room on the disk."""
@@ -152,14 +122,16 @@ class Forwarder:
         """Records that Kafka has not confirmed."""
         return len(self._under_way)
 
-    def _dispatch(self, waiting: _Waiting) -> None:
+    def _dispatch(self, waiting: Waiting) -> None:
         device = waiting.record.key
         must_store = waiting.must_store or waiting.record.topic in self.absent
+        must_store = must_store or self.speed.is_too_large(waiting.record.size_bytes)
         if must_store or self.is_away or device in self._devices_to_store:
             self._keep(waiting)
         elif self._order is Order.DEVICE and len(self._store) and self._has(device):
             self._keep(waiting)
-            self._to_hurry.add(device)
+            if not self._device_pace.sends_much(device, self._clock()):
+                self._to_hurry.add(device)
         else:
             waiting.is_under_way, waiting.since_s = True, self._clock()
             self._under_way.append(waiting)
@@ -169,24 +141,26 @@ class Forwarder:
                 self._go_away()
                 self._keep(waiting)
 
-    def _keep(self, waiting: _Waiting) -> None:
+    def _keep(self, waiting: Waiting) -> None:
         self._to_store.append(waiting)
         self._devices_to_store.add(waiting.record.key)
 
-    def _on_confirmed(self, waiting: _Waiting, why_not: str | None) -> None:
+    def _on_confirmed(self, waiting: Waiting, why_not: str | None) -> None:
         waiting.is_under_way = False
         if why_not is not None:
-            logger.warning("%s takes no record, it is stored: %s", waiting.record.topic, why_not)
             if waiting.place is None and waiting not in self._to_store:
+                topic = waiting.record.topic
+                logger.warning("%s takes no record, it is stored: %s", topic, why_not)
                 self._keep(waiting)
             return
         waiting.is_in_kafka = True
+        self.speed.held_up(waiting.record.size_bytes, self._alone_s(waiting))
         self.confirmed(waiting.record)
         if waiting.place is not None:
             self._to_remove.append(waiting.place)
         self._finish(waiting)
 
-    def _finish(self, waiting: _Waiting) -> None:
+    def _finish(self, waiting: Waiting) -> None:
         arrived, waiting.arrived = waiting.arrived, None
         if arrived is not None:
             self._is_safe(arrived)
@@ -204,8 +178,21 @@ class Forwarder:
                 self._keep(waiting)
         self._to_store += later
 
+    def _alone_s(self, waiting: Waiting) -> float:
+        """How long it has been the first of those under way."""
+        return self._clock() - max(waiting.since_s, self._first_s)
+
+    def _give_up_what_is_too_large(self, first: Waiting) -> None:
+        n_bytes, alone_s = first.record.size_bytes, self._alone_s(first)
+        if alone_s < _STUCK_S or n_bytes <= SMALL_BYTES:
+            return
+        logger.warning("%d bytes do not pass the line in %.0f s: they go apart", n_bytes, alone_s)
+        self.speed.held_up(n_bytes, alone_s)
+        self._given_up_s = self._clock()
+        self._line.drop()
+
     def _come_back(self) -> None:
-        if not self.is_away:
+        if not self.is_away or self._reached_s < self._given_up_s:
             return
         logger.info("Kafka confirms again; %d stored messages wait", len(self._store))
         self.is_away = False
@@ -232,7 +219,7 @@ class Forwarder:
             self._to_remove.clear()
         self._to_store = [waiting for waiting in self._to_store if not waiting.is_in_kafka]
         while self._to_store:  # in pieces: a disk that is nearly full takes some of them
-            new = _piece(self._to_store)
+            new = piece(self._to_store)
             places, dropped = self._store.add([waiting.record for waiting in new])
             self.dropped += dropped
             for waiting, place in zip(new, places, strict=True):
@@ -263,9 +250,3 @@ class Forwarder:
         if self.store_trouble is None:
             logger.error("%s; messages stay with MQTT", error)
         self.store_trouble = str(error)
-
-
-def _piece(waiting: list[_Waiting]) -> list[_Waiting]:
-    """The first of those that wait, as far as they are written together."""
-    sizes = accumulate(one.record.size_bytes for one in waiting)
-    return waiting[: max(sum(1 for size in takewhile(_PIECE_BYTES.__gt__, sizes)), 1)]

@@ -9,15 +9,16 @@ from functools import partial
 from typing import Any
 
 from ounce_schemas.topics import requests_topic
-from prometheus_client import CollectorRegistry
 
 from ounce_edge.broker.certificates import FilesOfStart, certificate_expiries
 from ounce_edge.gateway.answer_consumer import AnswerConsumer
 from ounce_edge.gateway.answers import Answers, publish
-from ounce_edge.gateway.arrivals import Arrived, KafkaRecord, Refused, Translator
+from ounce_edge.gateway.arrivals import Arrived, KafkaRecord, Translator
 from ounce_edge.gateway.backlog import Backlog
 from ounce_edge.gateway.bounds import Bounds
-from ounce_edge.gateway.forwarder import Forwarder, Rules
+from ounce_edge.gateway.clock import clock_trouble
+from ounce_edge.gateway.forwarder import Forwarder
+from ounce_edge.gateway.forwarding import Rules
 from ounce_edge.gateway.instruments import GatewayInstruments
 from ounce_edge.gateway.line import Line
 from ounce_edge.gateway.local import Asked, LocalServing
@@ -29,6 +30,7 @@ from ounce_edge.gateway.settings import GatewaySettings
 from ounce_edge.gateway.store import Store, StoreError
 from ounce_edge.gateway.topic_watch import TopicWatch
 from ounce_edge.telemetry.health import serve_health
+from ounce_edge.telemetry.process_registry import process_registry
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
-        self._registry = CollectorRegistry()
+        self._registry = process_registry()
         metrics = self._metrics = GatewayInstruments(self._registry)
         for name, at_s in certificate_expiries(settings).items():
             metrics.certificates.labels(name).set(at_s)
@@ -87,10 +89,11 @@ class Gateway:
             self._line,
             self._store,
             self._backlog,
-            Rules(settings.order, settings.patience_s),
+            Rules(settings.order, settings.patience_s, settings.device_per_s),
             self._session.finish,
         )
         self._forwarder.confirmed = self._on_confirmed
+        self._backlog.speed = self._forwarder.speed
         self._local = LocalServing(
             settings.models,
             settings.local,
@@ -106,7 +109,7 @@ class Gateway:
         self._is_stopping = False
         self._turned_s = time.monotonic()
         self._looked_s = self._shown_s = 0.0
-        self._told_s: dict[Refused, float] = {}
+        self._told_s: dict[str, float] = {}
         self._n_untold, self._told_lost_s = 0, 0.0
 
     def run(self) -> None:
@@ -166,6 +169,7 @@ class Gateway:
             away,
             self._backlog.trouble,
             self._answer_consumer.trouble,
+            clock_trouble(time.time()),
         )
         return "; ".join(filter(None, every)) or None
 
@@ -181,6 +185,8 @@ class Gateway:
         if now_s - self._looked_s > _EVERY_S:
             self._looked_s = now_s
             self._forwarder.drop_old()
+            if why := clock_trouble(time.time()):
+                self._tell("clock", why)
             with suppress(StoreError):  # the forwarder tells of it with the next write
                 self._metrics.stored_age.set(self._store.oldest_age_s())
         if now_s - self._shown_s > _SHOW_S:
@@ -215,6 +221,7 @@ class Gateway:
         return {*self._translator.topics, *self._store.topics()}
 
     def _set_absent(self, topics: frozenset[str]) -> None:
+        self._forwarder.note_reached()
         self._forwarder.absent = self._backlog.aside.absent = topics
         self._metrics.absent.set(len(topics))
 
@@ -242,6 +249,11 @@ class Gateway:
         metrics.stored.set(len(store))
         metrics.stored_bytes.set(store.n_bytes)
         metrics.store_failing.set(forwarder.store_trouble is not None)
+        held_back, forwarder.held_back = forwarder.held_back, 0
+        metrics.held_back.inc(held_back)
+        if held_back:
+            more = f"more than --device-per-s {self._settings.device_per_s:g} messages a second"
+            self._tell("held back", f"{forwarder.floods!r} sends {more}: the rest follows later")
         dropped, forwarder.dropped = forwarder.dropped, 0
         metrics.dropped.inc(dropped)
         self._n_untold += dropped
@@ -250,7 +262,7 @@ class Gateway:
             logger.error(text, self._n_untold, store.n_bytes)
             self._n_untold, self._told_lost_s = 0, time.monotonic()
 
-    def _tell(self, refused: Refused, why: str) -> None:
+    def _tell(self, refused: str, why: str) -> None:
         if time.monotonic() - self._told_s.get(refused, 0.0) >= _EVERY_S:
             self._told_s[refused] = time.monotonic()
             logger.warning("%s: %s", refused, why)

@@ -51,6 +51,10 @@ class GatewayInstruments:
         self.absent = gauge(
             "ounce_gateway_absent_topics", "Topics that Kafka does not have; their records wait"
         )
+        self.held_back = counter(
+            "ounce_gateway_held_back",
+            "Messages stored since their device sent more than may go at once",
+        )
         self.dropped = counter(
             "ounce_gateway_dropped",
             "Records dropped of the store, which was full, or they were old",

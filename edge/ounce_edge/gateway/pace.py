@@ -35,6 +35,7 @@ class Pace:
         self._timeout_s = timeout_s
         self.more_s = 0.0
         """What the next transaction gets beyond that; whole seconds."""
+        self._most_more_s = _MOST_MORE_S
         self.limit = self.most = max(round(per_s * TICK_S), 1)
         """Records of one batch: as set, and what the line carries in time."""
         self._least = max(round(self.limit * _LEAST_SHARE), 1)
@@ -86,15 +87,30 @@ class Pace:
 
     def failed(self, n: int, n_bytes: int) -> None:
         """So many were not taken together: the next time half of them go, and one that was alone
-        gets more time, as its size may need."""
+        gets more time, as its size may need. Others share the line: if it fails again, twice as
+        much."""
         self.most = max(min(n // 2, self.most), 1)
         if n == 1:
-            self.more_s = min(n_bytes // _SLOWEST_BYTES_PER_S, _MOST_MORE_S)
+            needed_s = n_bytes // _SLOWEST_BYTES_PER_S
+            again_s = 2 * self.more_s if needed_s else 0
+            self.more_s = min(max(needed_s, again_s), _MOST_MORE_S)
+            self._most_more_s = _MOST_MORE_S  # Kafka may have refused for another reason
+
+    def lengthen(self, needed_s: float) -> bool:
+        """Whether the next transaction gets more time than this one, for records that need so long
+        where they have the line for themselves."""
+        more_s = min(3 * needed_s // 1, self._most_more_s)
+        if needed_s <= self._timeout_s or more_s <= self.more_s:
+            return False
+        self.more_s = more_s
+        return True
 
     def refused(self) -> None:
         """Kafka takes no transactions; where they would be too long for it, shorter ones go."""
-        self.more_s //= 2
+        if self.more_s:
+            self.more_s = self._most_more_s = self.more_s // 2
 
     def start_over(self) -> None:
         """The line was down: nothing is known of it."""
+        self._most_more_s = _MOST_MORE_S
         self._n, self._shortest_s = self._least, float("inf")

@@ -12,7 +12,7 @@ from ounce_schemas.topic_maps import MapKind
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 
 from ounce_edge.gateway.bounds import DropFirst
-from ounce_edge.gateway.forwarder import Order
+from ounce_edge.gateway.forwarding import Order
 from ounce_edge.gateway.maps import TopicMap, TopicMaps, check_maps
 from ounce_edge.gateway.patterns import DEVICE, Pattern
 from ounce_edge.worker.settings.process import Port, ProcessSettings
@@ -117,6 +117,13 @@ class GatewaySettings(ProcessSettings):
         default=Order.DEVICE,
         description="device: a device's new message goes behind its stored ones, and they go "
         "before those of others; live: it passes them",
+    )
+    device_per_s: float = Field(
+        default=1000.0,
+        gt=0,
+        le=1_000_000,
+        description="Messages of one device to send at once, a second; what is beyond is stored, "
+        "and follows beside what is live",
     )
     backlog_per_s: float = Field(
         default=5000.0,

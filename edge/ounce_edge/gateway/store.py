@@ -20,7 +20,7 @@ from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.bounds import Bounds, DropFirst
 from ounce_edge.gateway.store_file import StoreError, StoreFile
 from ounce_edge.gateway.store_tables import TOPICS, Change
-from ounce_edge.gateway.stored import Batch, Most, Stored
+from ounce_edge.gateway.stored import ALL, Batch, Most, Stored, Which
 
 __all__ = ["MOST_BATCH_BYTES", "Store", "StoreError"]
 
@@ -29,6 +29,7 @@ MOST_BATCH_BYTES = 1_000_000
 _WITHOUT_DEADLINE_MS = 1e12
 _STEPS_AT_ONCE = 8
 """Of giving room back: some tens of milliseconds."""
+_MOST_ASIDE = 100
 _MOST_DROPPED = 1000
 """Records at once: many need room in the log."""
 _encode = msgspec.msgpack.Encoder().encode
@@ -161,22 +162,30 @@ class Store(StoreFile):
         """Topics of records that wait, sorted."""
         return [topic for (topic,) in self._ask(TOPICS).fetchall()]
 
+    def devices_over(self, n_bytes: float) -> list[bytes]:
+        """Devices of records that are larger than so much, and than what is small for any line."""
+        asked = "SELECT DISTINCT device FROM records WHERE bytes > 40000 AND bytes > ? LIMIT ?"
+        return [device for (device,) in self._ask(asked, (n_bytes, _MOST_ASIDE)).fetchall()]
+
     def begin_batch(
-        self, most: Most, first: Sequence[bytes] = (), topics: Sequence[str] | None = None
+        self,
+        most: Most,
+        first: Sequence[bytes] = (),
+        which: Which = ALL,
     ) -> Batch:
         """Put the next records into a batch, which has to be settled before the next one.
 
         Args:
             most: records; fewer where they take over `MOST_BATCH_BYTES`.
             first: devices whose records go before others; within a device order holds.
-            topics: whose records may go; None: all.
+            which: may go.
 
         Raises:
             StoreError: there is no batch.
         """
         with self._transaction() as change:
             db, rows, n_bytes, is_full = change.db, dict[int, bytes](), 0, False
-            for place, content in self._in_turn(db, most, first, topics):
+            for place, content in self._in_turn(db, most, first, which):
                 n_bytes += 0 if place in rows else len(content)
                 is_full = len(rows) == most.in_all or bool(rows and n_bytes > MOST_BATCH_BYTES)
                 if is_full:
@@ -245,22 +254,23 @@ class Store(StoreFile):
 
     @staticmethod
     def _in_turn(
-        db: sqlite3.Connection, most: Most, first: Sequence[bytes], topics: Sequence[str] | None
+        db: sqlite3.Connection, most: Most, first: Sequence[bytes], which: Which
     ) -> Iterator[tuple[int, bytes]]:
         """Records as they go, some of them twice."""
-        query, asked = "SELECT place, record FROM records WHERE ", ",".join("?" * len(topics or ()))
-        which = "" if topics is None else f"AND topic IN ({asked})"
+        query, (may_go, values) = "SELECT place, record FROM records WHERE ", which.condition
         for device in first:
             yield from db.execute(
-                f"{query} device = ? {which} ORDER BY place LIMIT ?",
-                (device, *(topics or ()), most.in_all + 1),
+                f"{query} device = ? {may_go} ORDER BY place LIMIT ?",
+                (device, *values, most.in_all + 1),
             )
-        if topics is None:
-            yield from db.execute(f"{query} TRUE ORDER BY place LIMIT ?", (most.others,))
+        if which.topics is None:
+            yield from db.execute(
+                f"{query} TRUE {may_go} ORDER BY place LIMIT ?", (*values, most.others)
+            )
             return
         # One walk for each topic: what may not go is not looked at.
-        each = f"{query} topic = ? ORDER BY place LIMIT ?"
-        walks = [db.execute(each, (topic, most.others)) for topic in topics]
+        each = f"{query} topic = ? {may_go} ORDER BY place LIMIT ?"
+        walks = [db.execute(each, (topic, *values, most.others)) for topic in which.topics]
         yield from islice(merge(*walks), most.others)
 
     def _over(self, db: sqlite3.Connection, n_bytes: int) -> Iterator[int]:

@@ -13,6 +13,7 @@ CREATE TABLE IF NOT EXISTS records (
 CREATE INDEX IF NOT EXISTS of_device ON records (device, place);
 CREATE INDEX IF NOT EXISTS of_topic ON records (topic, place);
 CREATE INDEX IF NOT EXISTS of_batch ON records (batch) WHERE batch IS NOT NULL;
+CREATE INDEX IF NOT EXISTS of_large ON records (bytes) WHERE bytes > 40000;
 CREATE INDEX IF NOT EXISTS by_patience ON records (patience_ms DESC, place);
 """
 TOPICS = """

@@ -9,12 +9,6 @@ from ounce_schemas.errors import Reason
 from ounce_schemas.event import EventKind
 from ounce_schemas.label import LabelOutcome
 from ounce_schemas.routing import Choice
-from prometheus_client import (
-    CollectorRegistry,
-    GCCollector,
-    PlatformCollector,
-    ProcessCollector,
-)
 
 from ounce_edge.broker.delivery.transaction_failures import AbortCause
 from ounce_edge.models.catalogue import Ladder
@@ -24,6 +18,7 @@ from ounce_edge.telemetry.group_series import GroupSeries, group_series
 from ounce_edge.telemetry.health import Health
 from ounce_edge.telemetry.instruments import Instruments
 from ounce_edge.telemetry.ladder_series import LadderSeries
+from ounce_edge.telemetry.process_registry import process_registry
 from ounce_edge.telemetry.tenant_counts import TenantCounts
 from ounce_edge.telemetry.trace_sender import TRACE_OUTCOMES
 from ounce_edge.telemetry.values import Value, Values
@@ -37,9 +32,7 @@ class Metrics:
     """
 
     def __init__(self, tenants: Collection[str] = ()) -> None:
-        self.registry = CollectorRegistry()
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self.registry)
+        self.registry = process_registry()
         self._to = Instruments(self.registry)
         self._tenants = TenantCounts(self._to, tenants)
         self.ladders = LadderSeries(self._to, self._tenants)

@@ -85,3 +85,12 @@ def unreadable(job: str, files: str, ready: str) -> Question:
         unit="none",
         steps=ONE_IS_BAD,
     )
+
+
+def restarts(jobs: str) -> str:
+    """Expression for the starts of processes within 15 minutes.
+
+    Args:
+        jobs: a regular expression of Prometheus' jobs.
+    """
+    return f'sum by (instance) (changes(process_start_time_seconds{{job=~"{jobs}"}}[15m]))'

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from ounce_edge.gateway.arrivals import Arrived, KafkaRecord
 from ounce_edge.gateway.bounds import Bounds
-from ounce_edge.gateway.forwarder import Forwarder, Order, Rules
+from ounce_edge.gateway.forwarder import Forwarder
+from ounce_edge.gateway.forwarding import Order, Rules
 from ounce_edge.gateway.store import Store, StoreError
 from ounce_edge.gateway.stored import Most
 
@@ -26,6 +27,9 @@ class FakeLine:
 
     def poll(self) -> None:
         pass
+
+    def drop(self) -> None:
+        self.confirm(len(self.sent), "given up")
 
     def confirm(self, n: int = 1, why_not: str | None = None) -> None:
         for _ in range(n):
@@ -53,7 +57,9 @@ class FakeBacklog:
 class Rig:
     """A forwarder, and what is around it."""
 
-    def __init__(self, path: Path, order: Order = Order.DEVICE) -> None:
+    def __init__(
+        self, path: Path, order: Order = Order.DEVICE, device_per_s: float = 1000.0
+    ) -> None:
         self.now_s = 0.0
         self.line, self.backlog = FakeLine(), FakeBacklog()
         self.store = Store(path, Bounds(10**6, 1e9))
@@ -62,7 +68,7 @@ class Rig:
             self.line,
             self.store,
             self.backlog,
-            Rules(order, 1.0, lambda: self.now_s),
+            Rules(order, 1.0, device_per_s, lambda: self.now_s),
             lambda arrived: self.safe.append(arrived.payload),
         )
 

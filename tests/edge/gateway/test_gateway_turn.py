@@ -1,5 +1,6 @@
 """A gateway's turn outlives what goes wrong around it."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,37 @@ def test_the_log_tells_how_many_messages_were_dropped(
     told = [r.getMessage() for r in caplog.records if "dropped" in r.message]
     assert n_dropped > 10
     assert [text.partition(",")[0] for text in told] == [f"dropped {n_dropped} stored messages"]
+    gateway._answers.close()
+    gateway._store.close()
+
+
+def test_a_device_that_floods_is_counted_and_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = make_gateway(tmp_path, device_per_s=1)
+    for i in range(3):
+        gateway._take(Arrived("s/pump-3/digits", b"%d" % i, 0), [])
+    gateway._forwarder.turn()
+    gateway._show()
+    counted = gateway._registry.get_sample_value("ounce_gateway_held_back_total")
+    assert counted == len(gateway._store) == 2
+    (told,) = [r.getMessage() for r in caplog.records if "held back" in r.message]
+    assert "b'pump-3' sends more than --device-per-s 1 " in told
+    gateway._answers.close()
+    gateway._store.close()
+
+
+def test_a_clock_that_can_not_be_right_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gateway = make_gateway(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: 12.0)
+        gateway._turn()
+        assert "clock says 1970-01-01: set it" in gateway.ready()[1]
+        assert gateway.healthy()[0]
+    assert "clock" not in gateway.ready()[1]
+    assert [r for r in caplog.records if "1970-01-01" in r.getMessage()]
     gateway._answers.close()
     gateway._store.close()
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from ounce_edge.gateway.arrivals import Arrived, KafkaRecord
 from ounce_edge.gateway.bounds import Bounds
-from ounce_edge.gateway.forwarder import Forwarder, Rules
+from ounce_edge.gateway.forwarder import Forwarder
+from ounce_edge.gateway.forwarding import Rules
 from ounce_edge.gateway.local import LocalServing
 from ounce_edge.gateway.store import Store
 from ounce_edge.gateway.stored import Most

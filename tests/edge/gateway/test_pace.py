@@ -92,6 +92,18 @@ def test_a_large_record_that_fails_alone_gets_the_time_that_it_needs_and_others_
     assert pace.more_s == 100
     pace.carried(1, 1000, 100.0)
     assert pace.more_s == 0
+    for more_s in (100, 200, 400, 600, 600):
+        pace.failed(1, 400_000)
+        assert pace.more_s == more_s, "others share the line"
+    pace.failed(1, 1000)
+    assert not pace.lengthen(9.0)
+    assert pace.lengthen(50.0)
+    assert pace.more_s == 150
+    assert not pace.lengthen(50.0), "it has that time"
+    pace.refused()
+    assert not pace.lengthen(50.0), "Kafka permits no more"
+    assert pace.more_s == 75
+    pace.start_over()
     pace.failed(1, 10**9)
     assert pace.more_s == 600
     for _ in range(10):

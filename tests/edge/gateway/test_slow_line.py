@@ -107,12 +107,12 @@ def test_all_that_is_stored_goes_in_smaller_transactions(
     assert kafka.taken == values
 
 
-@pytest.mark.parametrize("most_s", [900.0, 60.0])
+@pytest.mark.parametrize(("most_s", "n_bytes"), [(900.0, 300_000), (60.0, 300_000), (900.0, 10**6)])
 def test_a_record_that_takes_longer_than_a_transaction_gets_the_time_that_it_needs(
-    kafka: SlowKafka, store: Store, most_s: float
+    kafka: SlowKafka, store: Store, most_s: float, n_bytes: int
 ) -> None:
     kafka.most_s = most_s
-    values = [b"before", bytes(300_000), bytes(30_000), b"behind"]
+    values = [b"before", bytes(n_bytes), bytes(30_000), b"behind"]
     store.add([KafkaRecord("t", b"d", value, [], 5) for value in values])
     backlog = Backlog(
         {"bootstrap.servers": "x:1"}, ["t"], store, 5000, lambda _: None, lambda *_: None
@@ -120,10 +120,25 @@ def test_a_record_that_takes_longer_than_a_transaction_gets_the_time_that_it_nee
     send_all(backlog, store)
     assert kafka.taken == values
     assert kafka.timeouts_s[0] == 10
-    assert 300_000 / _BYTES_PER_S < max(kafka.timeouts_s) < 100
+    assert n_bytes / _BYTES_PER_S < max(kafka.timeouts_s) < 10 + n_bytes / 3000
 
 
 def test_what_goes_at_once_passes_a_slow_line_before_it_is_sent_again() -> None:
     settings = Line({"bootstrap.servers": "127.0.0.1:1", "log_level": 0}, 1_000_000)._settings
     socket_timeout_s = settings.get("socket.timeout.ms", 60_000) / 1e3
     assert 5 * settings["batch.size"] <= 4000 * socket_timeout_s
+
+
+def test_large_records_go_last_and_alone_and_a_device_keeps_its_order(
+    kafka: SlowKafka, store: Store
+) -> None:
+    large, others = bytes(200_000), [b"%d" % i for i in range(9)]
+    store.add([KafkaRecord("t", b"large", large, [], 5), KafkaRecord("t", b"large", b"x", [], 5)])
+    store.add([KafkaRecord("t", b"d%d" % i, value, [], 5) for i, value in enumerate(others)])
+    backlog = Backlog(
+        {"bootstrap.servers": "x:1"}, ["t"], store, 5000, lambda _: None, lambda *_: None
+    )
+    backlog.speed.held_up(200_000, 60.0)
+    backlog.hurry(b"large")
+    send_all(backlog, store)
+    assert kafka.taken == [*others, large, b"x"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ounce_edge.gateway.arrivals import KafkaRecord
 from ounce_edge.gateway.bounds import Bounds, DropFirst
 from ounce_edge.gateway.store import Store, StoreError
-from ounce_edge.gateway.stored import Most
+from ounce_edge.gateway.stored import Most, Which
 
 MAX_BYTES = 12_000
 """Of about ten records."""
@@ -277,10 +277,10 @@ def test_only_records_of_some_topics_go_in_their_order(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.db", Bounds(10**9, 1e9))
     store.add([record(i, i % 2)._replace(topic="abc"[i % 3]) for i in range(12)])
     assert store.topics() == ["a", "b", "c"]
-    batch = store.begin_batch(Most(5, 5), topics=["a", "c"])
+    batch = store.begin_batch(Most(5, 5), which=Which(["a", "c"]))
     assert [row.place for row in batch.rows] == [1, 3, 4, 6, 7]
     store.settle(batch.number, is_sent=True)
-    batch = store.begin_batch(Most(9, 0), [b"d1"], topics=["a"])
+    batch = store.begin_batch(Most(9, 0), [b"d1"], Which(["a"]))
     assert [row.place for row in batch.rows] == [10]
     store.close()
 

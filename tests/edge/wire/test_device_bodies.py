@@ -220,6 +220,7 @@ REFUSED: list[tuple[Any, str]] = [
     (of_otlp(otlp("temperature", {"asDouble": 1}), otlp("other", {"asInt": 4})), "resourceMetrics"),
     ({"state": {"desired": ROW, "reported": {"on": True}}}, "none of ['state']"),
     ({"uplink_message": {"frm_payload": "gkHe"}}, "give the network a payload formatter"),
+    ({"fCnt": 4, "fPort": 1, "data": "AQID"}, "`data` holds the device's own bytes"),
     ({"data": {"tensor": {"shape": [2, 2], "values": [1]}}}, "tensor has 1 value and shape"),
     ({"data": {"tensor": {"shape": [10**9, 0], "values": []}}}, "tensor has 0 values and shape"),
     ({"payload": "{" * 9}, "not JSON"),

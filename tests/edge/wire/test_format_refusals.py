@@ -51,6 +51,7 @@ REFUSED = [
     (b"\x82\xa1a\x01\xa1b\x02", Reason.WRONG_LENGTH, "looks like MessagePack"),
     (b"\0\0\0\0\7\x01\x02", Reason.WRONG_LENGTH, "its schema would be 7"),
     ({**EVENT, "data": None}, Reason.NULL_VALUE, "the CloudEvent has no `data`"),
+    ([{**EVENT, "id": "1"}, {**EVENT, "id": "2"}], Reason.WRONG_SHAPE, "a batch of 2 CloudEvents"),
     ({"specversion": "1.0", "data_base64": "!"}, Reason.MALFORMED_JSON, "no base64"),
     ({**EVENT, "data": {"foo": 1}}, Reason.MISSING_INPUT, "none of ['foo']"),
     ({"schema": None, "payload": None}, Reason.MALFORMED_JSON, "'None' alone"),

@@ -53,6 +53,7 @@ UNDERSTOOD = {
     "csv with an end of line": "21.5;26.3;721.25\r\n",
     "csv with its header": "CO2,Temperature,Relative Humidity,x\n721.25,21.5,26.3,no\n",
     "byte order mark": b"\xef\xbb\xbf" + json.dumps(ROW).encode(),
+    "a zero byte at the end, as of a string of C": json.dumps(ROW).encode() + b"\0",
     "utf-16": json.dumps(ROW).encode("utf-16"),
     "utf-16 without a mark": json.dumps(ROW).encode("utf-16-le"),
     "blanks": b" \r\n\t" + json.dumps(ROW).encode() + b"\n",

@@ -20,13 +20,81 @@ from tests.support.edge.ladders import FakeRecord
 
 COLUMNS = ("Temperature", "Relative Humidity", "sensor_1", "sensor_2", "Größe", "CO2")
 
+ROOM = ("Temperature", "Humidity", "Light", "CO2", "HumidityRatio")
+BIKES = (
+    "season", "mnth", "day", "hr", "holiday", "weekday", "workingday", "weathersit", "temp",
+    "atemp", "hum", "windspeed", "casual", "registered", "bikers",
+)  # fmt: skip
+SHELLS = (
+    "sex", "length", "diameter", "height", "whole_weight", "shucked_weight", "viscera_weight",
+    "shell_weight", "rings",
+)  # fmt: skip
+HITTERS = (
+    "AtBat", "Hits", "HmRun", "Runs", "RBI", "Walks", "Years", "CAtBat", "CHits", "CHmRun",
+    "CRuns", "CRBI", "CWalks", "League", "Division", "PutOuts", "Assists", "Errors", "NewLeague",
+)  # fmt: skip
+PUMP = (
+    "Air temperature [K]", "Process temperature [K]", "Rotational speed [rpm]", "Torque [Nm]",
+    "Tool wear [min]", "vibration_x", "vibration_y", "bearing_1_rms", "bearing_2_rms", "c1", "c12",
+)  # fmt: skip
+TABLES = (ROOM, BIKES, SHELLS, HITTERS, PUMP)
+
+
+@pytest.mark.parametrize(
+    ("columns", "sent", "meant"),
+    [
+        (ROOM, "Ligth", "Light"), (ROOM, "Ilght", "Light"), (ROOM, "Lights", "Light"),
+        (ROOM, "Lihgt", "Light"), (ROOM, "Ligt", "Light"), (ROOM, "Lught", "Light"),
+        (ROOM, "TEMPARATURE", "Temperature"), (ROOM, "temperture", "Temperature"),
+        (ROOM, "Humidty", "Humidity"), (ROOM, "Humiditiy", "Humidity"),
+        (ROOM, "humidity-ratoi", "HumidityRatio"), (ROOM, "Humdity Ration", "HumidityRatio"),
+        (BIKES, "tmep", "temp"), (BIKES, "temps", "temp"), (BIKES, "a_tepm", "atemp"),
+        (BIKES, "days", "day"), (BIKES, "hmu", "hum"), (BIKES, "weekdys", "weekday"),
+        (BIKES, "wind_spede", "windspeed"), (BIKES, "holliday", "holiday"),
+        (SHELLS, "sxe", "sex"), (SHELLS, "lenght", "length"), (SHELLS, "heigth", "height"),
+        (SHELLS, "Diametre", "diameter"), (SHELLS, "ring", "rings"),
+        (SHELLS, "wholeWieght", "whole_weight"), (SHELLS, "shucked wight", "shucked_weight"),
+        (HITTERS, "CHmRnu", "CHmRun"), (HITTERS, "Walk", "Walks"), (HITTERS, "CWalsk", "CWalks"),
+        (PUMP, "air_temprature_k", "Air temperature [K]"), (PUMP, "TorqueNM2", None),
+        (PUMP, "rotational speed [rmp]", "Rotational speed [rpm]"),
+        (PUMP, "Troque [Nm]", "Torque [Nm]"), (PUMP, "bearing1_rsm", "bearing_1_rms"),
+        (PUMP, "bearing_3_rms", None), (PUMP, "c2", None), (PUMP, "c21", None),
+        (PUMP, "vibration_z1", None), (PUMP, "vibration", "vibration_x"),
+        (PUMP, "vibratoin_y", "vibration_y"), (PUMP, "vibrationZ", None),
+        (ROOM, "CO", None), (ROOM, "NO2", None), (ROOM, "battery", None), (ROOM, "night", None),
+        (BIKES, "hrs", None), (BIKES, "stemp", None), (BIKES, "sum", None),
+        (SHELLS, "age", None), (SHELLS, "width", None), (SHELLS, "weight", None),
+        (HITTERS, "BRI", "RBI"), (HITTERS, "At", None),
+    ],
+)  # fmt: skip
+def test_what_people_mistype_is_found_and_other_names_are_not(
+    columns: Sequence[str], sent: str, meant: str | None
+) -> None:
+    expected = None if meant is None else (sent, meant)
+    assert NearNames(columns).find([sent], set(columns)) == expected
+
+
+@pytest.mark.parametrize("columns", TABLES)
+def test_each_column_of_a_real_table_can_be_sent_where_another_is_absent(
+    columns: Sequence[str],
+) -> None:
+    near = [
+        (one, other)
+        for one in columns
+        for other in columns
+        if one != other and NearNames((other,)).find([one], {other}) is not None
+    ]
+    assert not near
+
 
 @pytest.mark.parametrize(
     ("names", "found"),
     [
         (["Temprature"], ("Temprature", "Temperature")),
         (["battery", "relativ-humidity"], ("relativ-humidity", "Relative Humidity")),
-        (["SENSOR 22"], ("SENSOR 22", "sensor_2")),
+        (["SENSRO 2"], ("SENSRO 2", "sensor_2")),
+        (["sensor_02"], ("sensor_02", "sensor_2")),
+        (["sensor_3", "SENSOR 22", "xsensor_1"], None),
         (["groeße", "GRÖSSE"], ("GRÖSSE", "Größe")),
         (["erutarepmeT", "CO", "", "___", "x" * 10_000, "\ud800"], None),
         ([], None),

@@ -37,6 +37,8 @@ STORED, AGE_S = f"ounce_gateway_stored_records{{{G}}}", f"ounce_gateway_stored_a
 H = 'instance="h-1",job="ounce-http"'
 CALLS = f'ounce_http_requests_total{{status="200",task="digits",{H}}}'
 LATE_CALLS = f'ounce_http_requests_total{{status="504",task="digits",{H}}}'
+BEGAN = [f"process_start_time_seconds{{{process}}}" for process in (W1, G, H)]
+RESTARTS: Values = lambda is_faulty, step: is_faulty * step // 4  # noqa: E731
 DAY_S = 86_400
 A_MINUTE = 1000.0
 """Messages."""
@@ -46,7 +48,7 @@ HEALTHY_MIN = 25
 FLEET: dict[str, Values | Counter] = {
     f"up{{{W1}}}": gauge(1, 1),
     f"up{{{W2}}}": gauge(1, 1),
-    f"process_start_time_seconds{{{W1}}}": gauge(1000, 1000),
+    **dict.fromkeys(BEGAN, gauge(1000, 1000)),
     f"ounce_healthy{{{W1}}}": gauge(1, 1),
     f"ounce_ready{{{W1}}}": gauge(1, 1),
     f"ounce_policy_stale{{{W1}}}": gauge(0, 0),
@@ -90,11 +92,7 @@ FLEET: dict[str, Values | Counter] = {
 CAUSES = [
     Fault("OunceNoWorker", {f"up{{{w}}}": gauge(1, 0) for w in (W1, W2)}, 2, 5, 1),
     Fault("OunceWorkerGone", {f"up{{{W1}}}": gauge(1, 0)}, 2, 5, 1),
-    Fault(
-        "OunceWorkerRestarts",
-        {f"process_start_time_seconds{{{W1}}}": lambda is_faulty, step: is_faulty * step // 4},
-        4, 10, 16,
-    ),
+    *(Fault("OunceRestarts", {began: RESTARTS}, 4, 10, 16) for began in BEGAN),
     Fault("OunceWorkerFenced", {FENCED: Counter(0, 4)}, 2, 2, 17),
     Fault("OunceCertificateExpires", {EXPIRY: gauge(100 * DAY_S, 3 * DAY_S)}, 1, 5, 1),
     Fault("OunceCertificateUnreadable", {EXPIRY: gauge(100 * DAY_S, math.nan)}, 3, 5, 1),

@@ -13,7 +13,8 @@ from ounce_edge.wire.formats.json_text import is_json_like, read_document
 
 _NAMES = ("payload", "body", "data", "value", "strData", "msg", "message")
 _DEVICES_OWN = ("frm_payload", "payload_raw")
-"""Bytes of LoRaWAN's devices, which a network decodes where it is told how."""
+"""Bytes of LoRaWAN's devices, which a network decodes where it is told how. ChirpStack names them
+`data`, beside `fPort`."""
 
 
 def document_within(found: Mapping[str, Any]) -> Any:
@@ -29,8 +30,9 @@ def document_within(found: Mapping[str, Any]) -> Any:
             if text is not None:
                 return read_document(text)
     uplink = found.get("uplink_message", found)
-    for name in _DEVICES_OWN:
-        if isinstance(uplink, dict) and isinstance(uplink.get(name), str):
+    parts = uplink if isinstance(uplink, dict) else {}
+    for name in (*_DEVICES_OWN, *(("data",) if "fPort" in parts else ())):
+        if isinstance(parts.get(name), str):
             raise InvalidMessageError(
                 Reason.MISSING_INPUT,
                 f"`{name}` holds the device's own bytes, and no decoded values stand beside it: "
@@ -51,3 +53,15 @@ def _document(text: Any) -> bytes | None:
     except ValueError:
         return None
     return plain if is_json_like(plain) else None
+
+
+def from_base64(text: str, what: str) -> bytes:
+    """The bytes that a text stands for.
+
+    Raises:
+        InvalidMessageError: it is no base64.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as e:  # of binascii, or of letters that are not ASCII
+        raise InvalidMessageError(Reason.MALFORMED_JSON, f"{what} is no base64: {e}") from None

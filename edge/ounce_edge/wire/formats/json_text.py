@@ -41,11 +41,13 @@ def plain_text(value: bytes) -> bytes:
 
 def read_document(value: bytes) -> Any:
     """Decode a JSON document, or a list of the objects that stand in lines of their own; NaN and
-    infinite numbers as Python writes them are read as well.
+    infinite numbers as Python writes them are read as well. Programs in C send the zero byte at the
+    end of a text, too.
 
     Raises:
         InvalidMessageError: not JSON, or a name stands twice in an object.
     """
+    value = value.rstrip(b"\0")
     try:
         return _read_one(value)
     except InvalidMessageError:

@@ -1,14 +1,23 @@
 """Names that are nearly those of columns, as misspelt ones are. Whatever the names are, to look for
-them takes some milliseconds at most: senders choose them."""
+them takes some milliseconds at most: senders choose them.
+
+Two names are nearly the same where most letters stand in one order, or where they differ by one
+slip. Few people mistype a first letter, and other numbers and axes mean other things: `heat` is no
+`wheat`, `sensor_3` no `sensor_2`, `acc_y` no `acc_x`.
+"""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 _ALIKE = 0.85
 """So alike is a misspelt name, and few names that mean something else."""
+_LEAST_LETTERS = 4
+"""Of names that a slip makes: many shorter words differ by one letter."""
+_LEAST_SWAPPED = 3
+"""Letters of a name of which two have changed places."""
 _MOST_NAMES = 100
 _MOST_LETTERS = 100
 _MOST_PAIRS = 20_000
@@ -17,6 +26,8 @@ _MOST_COMPARED = 40
 """Pairs of nearly the same letters whose order is compared: some 20 us each. Only names that are
 made for it have more without one that is alike."""
 _BUCKETS = 128
+_AXIS = re.compile(r"[ _.-]([^\W\d_])$|[a-z]([A-Z])$")
+"""A last letter that stands alone, as in `acc_x` and `accX`."""
 
 
 def fold(name: str) -> str:
@@ -34,6 +45,8 @@ class NearNames:
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = columns
         self._folded = [fold(name) for name in columns]
+        self._numbers = [_numbers(name) for name in self._folded]
+        self._axes = [_axis(name) for name in columns]
         self._sizes = np.array([len(name) for name in self._folded])
         self._counts = _count(self._folded)
 
@@ -49,14 +62,16 @@ class NearNames:
             return None
         names = names[: min(_MOST_NAMES, max(_MOST_PAIRS // len(rows), 1))]
         words = [fold(name[:_MOST_LETTERS])[:_MOST_LETTERS] for name in names]  # some grow
-        # No name is more alike than its letters in any order are.
+        # No name is more alike than its letters in any order are, and a slip changes one of them.
         common = np.minimum(_count(words)[:, None], self._counts[rows]).sum(axis=2, dtype=np.int32)
-        sizes = np.array([[len(word)] for word in words]) + self._sizes[rows]
-        most, left = 2.0 * common / np.maximum(sizes, 1), _MOST_COMPARED
-        for i in np.flatnonzero((most >= _ALIKE).any(axis=1)).tolist():
+        sizes, own = self._sizes[rows], np.array([[len(word)] for word in words])
+        most, left = 2.0 * common / np.maximum(sizes + own, 1), _MOST_COMPARED
+        may_be = (most >= _ALIKE) | (common >= np.maximum(sizes, own) - 1)
+        for i in np.flatnonzero(may_be.any(axis=1)).tolist():
             if not left:
                 break
-            likely = np.flatnonzero(most[i] >= _ALIKE)
+            may_mean = self._meaning(words[i], _axis(names[i]))
+            likely = np.array([k for k in np.flatnonzero(may_be[i]) if may_mean(rows[k])], np.intp)
             some = likely[np.argsort(-most[i, likely], kind="stable")][:left]
             found = self._most_alike(words[i], rows[some])
             if found is not None:
@@ -64,13 +79,47 @@ class NearNames:
             left -= len(some)
         return None
 
+    def _meaning(self, word: str, axis: str) -> Callable[[int], bool]:
+        """Whether a column begins as a name does, and has no other numbers and no other axis."""
+        first, swapped, numbers = word[:1], word[1::-1], _numbers(word)
+
+        def may_mean(column: int) -> bool:
+            other = self._folded[column]
+            is_other = axis and self._axes[column] and axis != self._axes[column]
+            begins = other[:1] == first or other[:2] == swapped
+            return begins and not is_other and self._numbers[column] == numbers
+
+        return may_mean
+
     def _most_alike(self, word: str, columns: NDArray[np.intp]) -> str | None:
-        best, found = _ALIKE, None
+        best, found = 0.0, None
         for i in columns.tolist():
-            ratio = _alike(word, self._folded[i])
-            if ratio >= best and (found is None or ratio > best):
+            other = self._folded[i]
+            ratio = _alike(word, other)
+            if ratio > best and (ratio >= _ALIKE or _differ_by_a_slip(word, other)):
                 best, found = ratio, self._columns[i]
         return found
+
+
+def _numbers(word: str) -> list[int]:
+    return [int(digits) for digits in re.findall(r"\d+", word)]
+
+
+def _axis(name: str) -> str:
+    found = _AXIS.search(name)
+    return "" if found is None else found[found.lastindex or 0].casefold()
+
+
+def _differ_by_a_slip(one: str, other: str) -> bool:
+    """Whether one letter is missing, too many or wrong, or two neighbours have changed places."""
+    least, at = min(len(one), len(other)), 0
+    while at < least and one[at] == other[at]:
+        at += 1
+    rest, others = one[at:], other[at:]
+    if len(rest) > 1 and rest[:2] == others[1::-1] and rest[2:] == others[2:]:
+        return least >= _LEAST_SWAPPED
+    is_one = rest[1:] == others[1:] or rest[1:] == others or rest == others[1:]
+    return is_one and least >= _LEAST_LETTERS
 
 
 def _alike(one: str, other: str) -> float:

@@ -44,3 +44,13 @@ def no_request(found: Any) -> InvalidMessageError:
         f"body is JSON, but {what} is no request: neither `inputs` (Open Inference Protocol V2) "
         "nor a name of this task is in it",
     )
+
+
+def check_no_batch(found: list[Any]) -> None:
+    """Refuse CloudEvents in batched mode: an answer has one id, and each event its own."""
+    if any(isinstance(part, dict) and "specversion" in part for part in found):
+        raise InvalidMessageError(
+            Reason.WRONG_SHAPE,
+            f"a batch of {len(found)} CloudEvents; send each event by itself, or one event with a "
+            "list of rows as its `data`",
+        )

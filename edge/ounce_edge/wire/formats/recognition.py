@@ -3,7 +3,6 @@
 The content type, where it says something, is believed as long as the body agrees.
 """
 
-import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ from ounce_edge.wire.formats.columns import ColumnReader
 from ounce_edge.wire.formats.connect import is_envelope, read_payload
 from ounce_edge.wire.formats.content import Content
 from ounce_edge.wire.formats.csv_line import CsvLine
-from ounce_edge.wire.formats.enclosed import document_within
+from ounce_edge.wire.formats.enclosed import document_within, from_base64
 from ounce_edge.wire.formats.flat import NESTED, FlatJson
 from ounce_edge.wire.formats.framed import FRAME_BYTES, FramedReader, is_likely_id, schema_id_of
 from ounce_edge.wire.formats.image_file import PixelReader, is_image_file, read_pixels
@@ -34,11 +33,11 @@ from ounce_edge.wire.formats.json_text import (
 from ounce_edge.wire.formats.line_protocol import line_rows
 from ounce_edge.wire.formats.nested import row_by_paths, row_within
 from ounce_edge.wire.formats.no_format import no_format
-from ounce_edge.wire.formats.no_row import no_request, no_row
+from ounce_edge.wire.formats.no_row import check_no_batch, no_request, no_row
 from ounce_edge.wire.formats.pairs import row_of_pairs, strange_pairs
 from ounce_edge.wire.formats.schemas import Schemas
 from ounce_edge.wire.formats.text_pairs import row_in_text
-from ounce_edge.wire.formats.v2_wide import BINARY_SIZE, WideReader, split_binary
+from ounce_edge.wire.formats.v2_wide import BINARY_SIZE, WideReader, has_tensors, split_binary
 from ounce_edge.wire.requests.request_body import read_body, read_tensors, tensor_data
 from ounce_edge.wire.requests.request_head import RequestHead
 
@@ -181,6 +180,8 @@ class Recogniser:
             )
         if isinstance(found, list) and len(found) == 1 and isinstance(found[0], dict):
             found = found[0]
+        if isinstance(found, list):
+            check_no_batch(found)
         if isinstance(found, dict):
             if "specversion" in found:
                 return self._read_event(found, head, depth)
@@ -193,11 +194,11 @@ class Recogniser:
             rows = rows_of(found, self._columns, self._max_rows)
             if rows is not None:
                 return self._with_outer(self.flat.read(rows), found)
-            if _has_tensors(found):
+            if has_tensors(found):
                 return self._read_tensors(found, error)
         name = None if self._image is None else self._image.name
         if isinstance(found, dict) and isinstance(found.get(name), str):
-            file = _from_base64(found[name], f"`{name}`")
+            file = from_base64(found[name], f"`{name}`")
             return self._with_outer(self.read(replace(head, is_json=False), file, depth + 1), found)
         if (row := row_of_pairs(found, self._columns)) is not None:
             return self.flat.read(row)
@@ -249,7 +250,7 @@ class Recogniser:
         """A CloudEvent in structured mode."""
         data, encoded = event.get("data"), event.get("data_base64")
         if isinstance(encoded, str):
-            inner = _from_base64(encoded, "`data_base64` of the CloudEvent")
+            inner = from_base64(encoded, "`data_base64` of the CloudEvent")
             content = self.read(replace(head, is_json=None), inner, depth + 1)
         elif isinstance(data, str):
             content = self.read(replace(head, is_json=None), data.encode(), depth + 1)
@@ -265,13 +266,6 @@ class Recogniser:
         return content
 
 
-def _from_base64(text: str, what: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError as e:  # of binascii, or of letters that are not ASCII
-        raise InvalidMessageError(Reason.MALFORMED_JSON, f"{what} is no base64: {e}") from None
-
-
 def _plain(request: Request, task: TaskSpec) -> Content:
     parameters = request.parameters
     return Content(
@@ -283,14 +277,3 @@ def _plain(request: Request, task: TaskSpec) -> Content:
         None if parameters is None else parameters.answer,
         None if parameters is None else parameters.explanation,
     )
-
-
-def _has_tensors(document: Mapping[str, Any]) -> bool:
-    inputs = document.get("inputs")
-    return isinstance(inputs, list) and all(
-        isinstance(part, dict) and "name" in part and len(part.keys() & _OF_TENSORS) > 1
-        for part in inputs
-    )
-
-
-_OF_TENSORS = {"shape", "datatype", "data"}

@@ -35,6 +35,7 @@ DATATYPES = {
 """Of numbers, and how NumPy names them. Each is converted to the task's, the nearest where it is
 not exact."""
 BINARY_SIZE = "binary_data_size"
+_OF_TENSORS = frozenset({"shape", "datatype", "data"})
 
 
 class _Tensor(NamedTuple):
@@ -249,3 +250,12 @@ def _texts(piece: bytes) -> list[str]:
         texts.append(piece[at + 4 : at + 4 + size].decode())
         at += 4 + size
     return texts
+
+
+def has_tensors(document: Mapping[str, Any]) -> bool:
+    """Whether a document holds tensors, as V2 writes them."""
+    inputs = document.get("inputs")
+    return isinstance(inputs, list) and all(
+        isinstance(part, dict) and "name" in part and len(part.keys() & _OF_TENSORS) > 1
+        for part in inputs
+    )

@@ -1,6 +1,13 @@
 """Delivery: from the topic of requests to confirmed answers."""
 
-from ounce_services.monitoring.questions import NONE_IS_GOOD, Board, Question, quantile, rate
+from ounce_services.monitoring.questions import (
+    NONE_IS_GOOD,
+    Board,
+    Question,
+    quantile,
+    rate,
+    restarts,
+)
 
 _PARTITION = "partition {{partition}} of {{task}}"
 
@@ -103,13 +110,10 @@ DELIVERY = Board(
         ),
         Question(
             title="Do workers come and go?",
-            about="Starts within ten minutes, by worker. Each moves partitions.",
-            asks={
-                "{{instance}}": "sum by (instance) "
-                '(changes(process_start_time_seconds{job=~"ounce.*"}[10m]))'
-            },
+            about="Starts within 15 minutes, by worker. Each moves partitions.",
+            asks={"{{instance}}": restarts("ounce-worker")},
             unit="none",
-            alert="OunceWorkerRestarts",
+            alert="OunceRestarts",
             detail="worker",
         ),
         Question(

@@ -8,6 +8,7 @@ from ounce_services.monitoring.questions import (
     Question,
     quantile,
     rate,
+    restarts,
     unreadable,
 )
 
@@ -26,6 +27,13 @@ FRONT = Board(
             alert="OunceHttpNotReady",
             unit="none",
             steps=ONE_IS_GOOD,
+        ),
+        Question(
+            title="Do fronts end again and again?",
+            about="Starts within 15 minutes.",
+            asks={"{{instance}}": restarts("ounce-http")},
+            alert="OunceRestarts",
+            unit="none",
         ),
         Question(
             title="How much is asked?",

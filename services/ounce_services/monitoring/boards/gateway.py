@@ -6,6 +6,7 @@ from ounce_services.monitoring.questions import (
     ONE_IS_GOOD,
     Board,
     Question,
+    restarts,
     unreadable,
 )
 
@@ -27,6 +28,13 @@ GATEWAY = Board(
             alert="OunceGatewayNotReady",
             unit="none",
             steps=ONE_IS_GOOD,
+        ),
+        Question(
+            title="Do gateways end again and again?",
+            about="Starts within 15 minutes.",
+            asks={"{{instance}}": restarts("ounce-gateway")},
+            alert="OunceRestarts",
+            unit="none",
         ),
         Question(
             title="How much comes from MQTT?",

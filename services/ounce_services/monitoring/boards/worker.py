@@ -46,7 +46,7 @@ WORKER = Board(
             asks={_LEGEND: f"time() - {_of('process_start_time_seconds')}"},
             unit="s",
             kind="bars",
-            alert="OunceWorkerRestarts",
+            alert="OunceRestarts",
         ),
         Question(
             title="How much does the worker serve?",
