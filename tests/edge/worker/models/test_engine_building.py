@@ -14,6 +14,7 @@ from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.cuda import OUT_OF_MEMORY, CudaError
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
+from ounce_edge.worker.models.beginning import Source
 from ounce_edge.worker.models.engine_building import EngineBuilding
 from ounce_edge.worker.models.reload import Reload
 from ounce_edge.worker.models.watching import ModelWatching
@@ -165,29 +166,29 @@ def test_a_release_that_comes_is_built_beside_and_then_offered_on_the_gpu(tmp_pa
     fleet = Fleet(tmp_path)
     engines = EngineCache(tmp_path / "engines")
     reload = Reload(fleet.serving, CpuAndGpu(fleet.runtime, NeedsEngines(engines)), fleet.told)
-    reload.folders["digits"] = fleet.models
+    reload.sources["digits"] = Source(fleet.models)
     building = EngineBuilding(tmp_path / "engines", command=WRITE)
     reload.taken = building.add
     watching = ModelWatching(fleet.models, ["digits"], engines)
 
     def look() -> list[str]:
         fleet.events.clear()
-        fleet.following.look(reload, fleet.told)
-        watching.look_at_gpu(reload)
+        fleet.following.look(reload)
+        watching.look_again(reload)
         return [model.card.model for model in fleet.pipeline.ladder.models]
 
     assert look() == ["a", "b"]
     fleet.fakes["c"] = FakeModel(DIGITS)
     write_model(fleet.folder, DIGITS, "c", "model c")
     fleet.publish()
-    fleet.following.look(reload, fleet.told)
+    fleet.following.look(reload)
     assert [m.card.model for m in fleet.pipeline.ladder.models] == ["a", "b", "c"]
     assert building.wait(300)
     assert look() == ["a", "b", "c", "a-gpu", "b-gpu", "c-gpu"]
     assert [kind for kind, _ in fleet.events] == [EventKind.MODELS_CHANGED]
     assert look() == ["a", "b", "c", "a-gpu", "b-gpu", "c-gpu"]
     assert fleet.events == []
-    assert reload.folders["digits"].parent == fleet.place / "releases"
+    assert reload.sources["digits"].folder.parent == fleet.place / "releases"
     building.close()
     fleet.serving.close()
 
@@ -204,19 +205,19 @@ def test_a_gpu_that_was_full_is_tried_again_later_and_later(tmp_path: Path) -> N
     tried_at_s = []
     for second in range(0, 14_000, 20):
         now_s, before = float(second), gpu.loads
-        watching.look_at_gpu(reload)
+        watching.look_again(reload)
         if gpu.loads > before:
             tried_at_s.append(second)
     assert tried_at_s == [60, 180, 420, 900, 1860, 3780, 7380, 10980]
-    assert reload.has_failed_on_gpu("digits")
+    assert reload.may_find_more("digits")
     gpu.is_full = False
     now_s = 14_580.0
-    watching.look_at_gpu(reload)
+    watching.look_again(reload)
     names = [model.card.model for model in fleet.pipeline.ladder.models]
     assert names == ["a", "b", "a-gpu", "b-gpu"]
-    assert not reload.has_failed_on_gpu("digits")
+    assert not reload.may_find_more("digits")
     loads, now_s = gpu.loads, 30_000.0
-    watching.look_at_gpu(reload)
+    watching.look_again(reload)
     assert gpu.loads == loads
     fleet.serving.close()
 
@@ -225,7 +226,7 @@ def test_engines_of_other_models_change_nothing(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
     engines = EngineCache(tmp_path / "engines")
     reload = Reload(fleet.serving, CpuAndGpu(fleet.runtime, NeedsEngines(engines)), fleet.told)
-    reload.folders["digits"] = fleet.models
+    reload.sources["digits"] = Source(fleet.models)
     watching = ModelWatching(fleet.models, ["digits"], engines)
     before = fleet.pipeline.edition
     building = EngineBuilding(tmp_path / "engines", command=WRITE)
@@ -234,7 +235,7 @@ def test_engines_of_other_models_change_nothing(tmp_path: Path) -> None:
     building.add("other", tmp_path, fleet.pipeline.ladder)
     assert building.wait(300)
     assert engines.contents()
-    watching.look_at_gpu(reload)
+    watching.look_again(reload)
     assert fleet.pipeline.edition is before
     building.close()
     fleet.serving.close()
