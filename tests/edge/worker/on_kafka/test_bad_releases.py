@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ounce_schemas.topics import MODELS_TOPIC
+from ounce_schemas.topics import EVENTS_TOPIC, MODELS_TOPIC
 
 from tests.support.edge.bad_versions import make_crashing, make_explanation_crash
 from tests.support.kafka.topics import OwnTopics
@@ -99,6 +99,7 @@ def test_a_release_that_is_fatal_is_refused_also_by_a_worker_that_starts(
 ) -> None:
     topics.of_task("digits")
     topics.make([MODELS_TOPIC], config={"cleanup.policy": "compact"})
+    topics.make([EVENTS_TOPIC])
     places = [f"--store={tmp_path / 'store'}", f"--kafka={kafka}"]
 
     def models(*words: object) -> str:
@@ -122,8 +123,8 @@ def test_a_release_that_is_fatal_is_refused_also_by_a_worker_that_starts(
         shutil.rmtree(folder / "decision-tree")
         bad = models("publish", folder).split()[1]
         wait_until(lambda: worker.events_of("models-refused"), worker.child.log_tail)
-        listed = models("list", "digits")
-        assert "asked for as number 2, refused by 1 worker" in listed
+        asked = "asked for as number 2, refused by 1 worker"
+        wait_until(lambda: asked in models("list", "digits"), worker.child.log_tail)
         assert worker.child.stop() == 0
     with Worker(kafka, nowhere, tmp_path / "log2", options) as worker:
         device.send(body, [PATIENT])
@@ -139,5 +140,6 @@ def test_a_release_that_is_fatal_is_refused_also_by_a_worker_that_starts(
         models("restore", "digits", good)
         wait_until(lambda: shown(worker)["asked"][:12] == good, worker.child.log_tail)
         assert "does not serve" not in status(worker)
-        assert "serves as number 3" in models("list", "digits")
+        good_again = "serves as number 3"
+        wait_until(lambda: good_again in models("list", "digits"), worker.child.log_tail)
         assert worker.child.stop() == 0
