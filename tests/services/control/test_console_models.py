@@ -42,6 +42,10 @@ def test_a_release_that_a_worker_refuses_is_not_said_to_serve(
     for page in (text, ann.get("/").text):
         assert "a: ended with signal 8" in page
         assert "edge-1" in page
+    [line] = ann.get("/v1/models/digits/workers").json()
+    assert (line["worker"], line["release"], line["refuses"]) == ("edge-1", good[:12], True)
+    assert line["troubles"] == ["a: ended with signal 8"]
+    assert ann.get("/v1/models/bearing/workers").json() == []
     other = logged_in(plane, "viewer", tenant="acme").get("/models").text
     assert "signal 8" not in other
     assert HIDDEN in other
