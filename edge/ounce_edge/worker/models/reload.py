@@ -76,6 +76,7 @@ class Reload:
         Returns:
             Whether it serves; False where nothing of it can, and what served goes on.
         """
+        self._untried.pop(task, None)
         return self._take(task, Source(models, release), is_again=False)
 
     def refuse(self, task: str, release: str, why: str) -> None:
@@ -85,9 +86,11 @@ class Reload:
     def again(self, task: str) -> None:
         """Load the models of a task anew from where they came, since more of them may run on the
         GPU by now, or be tried; where none does, nothing changes."""
-        source = self._untried.get(task) or self.sources.get(task)
-        if source is not None:
-            self._take(task, source, is_again=True)
+        untried = self._untried.pop(task, None)
+        if untried is not None and self._take(task, untried, is_again=False):
+            return
+        if task in self.sources:
+            self._take(task, self.sources[task], is_again=True)
 
     def may_find_more(self, task: str) -> bool:
         """Whether the same models may be more of them later: the GPU had no room for one or failed
@@ -98,7 +101,6 @@ class Reload:
 
     def _take(self, task: str, source: Source, *, is_again: bool) -> bool:
         before = self._serving.edition(task)
-        was_untried = self._untried.pop(task, None)
         try:
             with self._first_trial() as trial:
                 ladder = load_everywhere(
@@ -107,7 +109,7 @@ class Reload:
             if ladder.all_refused:
                 text = f"{source.folder / task}: {'; '.join(ladder.refused)}"
                 raise ArtifactError(text) if ladder.is_tried else NotTriedError(text)
-            if is_again and not was_untried and _same(ladder, before.ladder):
+            if is_again and _same(ladder, before.ladder):
                 return True
             after = successor(before, ladder, before.policy, watts=self._watts)
             while not self._serving.replace_edition(before, after):

@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ounce_edge.models.catalogue import NotTriedError
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu
 from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
@@ -22,7 +24,7 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.event import EventKind
 
 from tests.edge.worker.models.test_following import Fleet
-from tests.support.edge.ladders import DIGITS, ladder, served, write_model
+from tests.support.edge.ladders import DIGITS, ladder, served, write_ladder, write_model
 from tests.support.process.wait import is_running, wait_until
 from tests.support.tensorrt.rtx import rtx_or_skip
 
@@ -190,6 +192,29 @@ def test_a_release_that_comes_is_built_beside_and_then_offered_on_the_gpu(tmp_pa
     assert fleet.events == []
     assert reload.sources["digits"].folder.parent == fleet.place / "releases"
     building.close()
+    fleet.serving.close()
+
+
+def test_what_serves_is_offered_on_the_gpu_while_a_release_waits_for_its_trial(
+    tmp_path: Path,
+) -> None:
+    fleet = Fleet(tmp_path)
+    gpu = FullGpu()
+    fleet.runtime = CpuAndGpu(fleet.runtime, gpu)
+
+    def trial(path: Path, *_: Any) -> None:
+        raise NotTriedError(f"{path}: no room")
+
+    reload = fleet.make_reload(trial)
+    reload.sources["digits"] = Source(fleet.models)
+    release = write_ladder(tmp_path / "other", DIGITS, "a")
+    write_model(release, DIGITS, "a", "another a")
+    assert not reload.take("digits", release.parent, "f" * 64)
+    gpu.is_full = False
+    reload.again("digits")
+    names = [model.card.model for model in fleet.pipeline.ladder.models]
+    assert names == ["a", "b", "a-gpu", "b-gpu"]
+    assert reload.may_find_more("digits")
     fleet.serving.close()
 
 

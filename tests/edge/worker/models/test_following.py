@@ -61,7 +61,8 @@ class Fleet(Bench):
         self.now_s = 0.0
         self.topic = Topic()
         self.following = self.start()
-        self.runtime, self.page = Runtime(self.fakes), ModelsPage()
+        self.runtime: Any = Runtime(self.fakes)
+        self.page = ModelsPage()
         self.reload = self.make_reload()
 
     def make_reload(self, trial: Trial | None = None) -> Reload:
