@@ -16,6 +16,7 @@ from ounce_edge.models.runtimes.apart_child import Child
 from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.tried import Tried
+from ounce_schemas.errors import ArtifactError
 
 from tests.support.edge.bad_versions import (
     make_crashing,
@@ -44,6 +45,19 @@ def explanation_of(ladder: Ladder) -> ServedModel | None:
     """Of the network."""
     [found] = [m.explained for m in ladder.models if m.card.model == "mlp"]
     return found
+
+
+def files_tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Files that are tried from now on."""
+    asked = list[str]()
+    ask = Child.ask
+
+    def note(child: Child, limit_s: float, *message: Any) -> Any:
+        asked.extend(f"{p.parent.name}/{p.name}" for p in message if isinstance(p, Path))
+        return ask(child, limit_s, *message)
+
+    monkeypatch.setattr(Child, "ask", note)
+    return asked
 
 
 @pytest.fixture
@@ -176,15 +190,7 @@ def test_what_passed_is_not_tried_again_and_what_is_refused_is(
 ) -> None:
     make_crashing(models / "digits" / "mlp")
     tried = Tried(tmp_path / "tried", "onnxruntime-cpu 1")
-    first = first_loaded(models, tried)
-    asked = list[str]()
-    ask = Child.ask
-
-    def note(child: Child, limit_s: float, *message: Any) -> Any:
-        asked.extend(f"{p.parent.name}/{p.name}" for p in message if isinstance(p, Path))
-        return ask(child, limit_s, *message)
-
-    monkeypatch.setattr(Child, "ask", note)
+    first, asked = first_loaded(models, tried), files_tried(monkeypatch)
     assert first_loaded(models, tried).refused == first.refused
     assert asked == ["mlp/model.onnx"]
     asked.clear()
@@ -215,3 +221,18 @@ def test_where_there_can_be_no_process_models_wait_or_are_loaded_untried(
     [refused] = after.refused
     assert "Resource temporarily unavailable" in refused
     assert not after.is_tried
+
+
+def test_for_one_change_what_is_refused_is_tried_once(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_crashing(models / "digits" / "mlp")
+    shutil.rmtree(models / "digits" / "logistic-regression")
+    asked, why = files_tried(monkeypatch), list[str]()
+    with first_trial(1) as trial:
+        for _ in range(2):
+            with pytest.raises(ArtifactError) as refused:
+                load_ladder(models, "digits", OnnxCpuRuntime(), first_trial=trial)
+            why.append(str(refused.value))
+    assert asked == ["mlp/model.onnx"]
+    assert why[0] == why[1]

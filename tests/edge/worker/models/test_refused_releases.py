@@ -73,6 +73,18 @@ def test_a_first_release_of_which_nothing_serves_says_why(fleet: Fleet) -> None:
     assert fleet.cache.last("digits") is None
 
 
+def test_what_served_last_helps_nobody_where_it_was_changed(fleet: Fleet) -> None:
+    good = fleet.publish()
+    fleet.begin()
+    (fleet.place / "releases" / good / "digits" / "a" / "model.onnx").write_text("changed")
+    for name in ("a", "b"):
+        write_model(fleet.folder, DIGITS, name, f"bad {name}")
+    fleet.publish()
+    fleet.following = fleet.start()
+    with pytest.raises(ArtifactError, match="no model can serve"):
+        fleet.begin()
+
+
 def test_a_release_that_lacked_memory_serves_once_it_was_tried(fleet: Fleet) -> None:
     fleet.publish()
     fleet.begin()
