@@ -109,14 +109,15 @@ def run_worker(settings: WorkerSettings) -> None:
         health.starting = f"Kafka at {settings.kafka} has not answered yet"
         same_partitions, lanes = reach_kafka(settings), make_lanes(settings)
         health.starting = "models are loading"
-        ladders, watts = sources.begin(runtime), make_meters(runtime).watts
+        sources.begin(runtime)
+        watts = make_meters(runtime).watts
         pipelines = load_pipelines(
             settings,
             policy,
             metrics,
             lanes,
             lambda task: Edition(
-                ladders[task],
+                sources.first_ladder(task),
                 policy.for_task(task),
                 watts=watts,
                 schemas=schemas,

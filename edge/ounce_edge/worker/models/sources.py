@@ -5,7 +5,6 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -93,8 +92,8 @@ class ModelSources:
         )
         self._following = ModelFollowing(self._topic, self._cache, settings.task)
 
-    def begin(self, runtime: Runtime) -> Mapping[str, Ladder]:
-        """The models that each task begins with, fetched, tried and loaded.
+    def begin(self, runtime: Runtime) -> None:
+        """Fetch, try and load the models that each task begins with.
 
         Args:
             runtime: loads them.
@@ -117,7 +116,10 @@ class ModelSources:
                     )
 
                 self._begun[task] = begin_with(sources, load)
-        return {task: begun.ladder for task, begun in self._begun.items()}
+
+    def first_ladder(self, task: str) -> Ladder:
+        """The models that a task begins with; after `begin`, before `start`."""
+        return self._begun[task].ladder
 
     def start(
         self,
@@ -145,6 +147,7 @@ class ModelSources:
         for task, begun in self._begun.items():
             reload.begin(task, begun)
         all_tried = all(begun.ladder.is_tried for begun in self._begun.values())
+        self._begun.clear()  # else models that others replace would keep their memory
         looks = self._settings.models_watch_s or self._following is not None or self._has_engines
         if looks or not all_tried:
             self._thread = threading.Thread(
