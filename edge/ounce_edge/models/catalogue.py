@@ -113,6 +113,12 @@ class Ladder:
     all_refused: bool = False
     """Whether none is of those that are to serve: all are those of their names that served."""
 
+    @property
+    def n_refused(self) -> int:
+        """Models that were refused; one whose explanation alone was is none."""
+        names = [line.partition(": ")[0] for line in self.refused]
+        return sum(not name.endswith(EXPLAINED_MARK) for name in names)
+
 
 class NotTriedError(ArtifactError):
     """A trial that says nothing of the model, as where memory is short: a later one may."""

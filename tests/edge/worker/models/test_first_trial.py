@@ -143,6 +143,7 @@ def test_where_none_was_before_its_model_serves_without(models: Path) -> None:
     make_explanation_crash(models / "digits" / "mlp")
     after = first_loaded(models)
     assert [line.split(":")[0] for line in after.refused] == ["mlp explained"]
+    assert after.n_refused == 0
     assert len(after.models) == 2
     assert explanation_of(after) is None
 
@@ -182,7 +183,7 @@ def test_a_trial_that_wants_more_memory_than_is_free_says_nothing_either(models:
 def test_a_model_that_is_only_bad_is_refused_for_good(models: Path) -> None:
     make_crashing(models / "digits" / "mlp")
     after = first_loaded(models)
-    assert (len(after.refused), after.is_tried) == (1, True)
+    assert (len(after.refused), after.n_refused, after.is_tried) == (1, 1, True)
 
 
 def test_what_passed_is_not_tried_again_and_what_is_refused_is(

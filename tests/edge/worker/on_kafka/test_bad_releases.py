@@ -75,7 +75,7 @@ def test_a_worker_that_starts_with_a_fatal_model_serves_the_others(
             device.send(body, [("ce_id", b"%d" % n), PATIENT])
             device.flush()
             device.read(n)
-            assert worker.value_of('ounce_models_refused{task="digits"}') == 2
+            assert worker.value_of('ounce_models_refused{task="digits"}') == 1
             told = dict(text.split(": ", 1) for text in worker.events_of("model-refused"))
             assert told.keys() == {"mlp", "decision-tree explained"}
             assert "took its process down: the process ended with signal 8" in told["mlp"]
