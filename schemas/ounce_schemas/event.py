@@ -108,7 +108,7 @@ class OperationalEvent(msgspec.Struct):
     task: str
     subject: str
     """What it is about: a model, a plan, a floor, `requests`, `decisions`, a topic,
-    `TOPIC[PARTITION]`, or a version of the policy."""
+    `TOPIC[PARTITION]`, a version of the policy, a release of models, or `models` of no release."""
     text: str
     """What happened, with the figures, in a sentence."""
     at_ms: int

@@ -25,6 +25,8 @@ from ounce_schemas.task import Document, TaskName
 
 MOST_RELEASE_BYTES = 1_000_000
 """Of a release itself: 4,000 files."""
+SHORT = 12
+"""Digits of a release's digest that people are shown."""
 LATEST_MS = 253_402_300_799_999
 """The end of the year 9999, as far as dates go."""
 _MOST_SHOWN = 80

@@ -1,6 +1,7 @@
 """`ounce doctor`: everything that a worker needs, looked at in order."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from ounce_edge.doctor.broker_checks import BrokerChecks
 from ounce_edge.doctor.finding import Finding, Verdict
 from ounce_edge.doctor.machine_checks import check_machine
 from ounce_edge.doctor.model_checks import ModelChecks
+from ounce_edge.models.first_trial import first_trial
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.worker.settings.worker import WorkerSettings
 
@@ -64,7 +66,8 @@ def command(as_json: bool, **options: Any) -> int:
 def examine(settings: DoctorSettings) -> Iterator[Finding]:
     """All findings, each as soon as it is there."""
     broker = BrokerChecks(settings, settings.probe_clock)
-    models = ModelChecks(settings, OnnxCpuRuntime(settings.threads))
+    trial = partial(first_trial, settings.threads, needs_process=False)
+    models = ModelChecks(settings, OnnxCpuRuntime(settings.threads), trial)
     yield from broker.check()
     yield from models.check()
     yield from check_machine(settings, broker.n_brokers, models.memory_mb)

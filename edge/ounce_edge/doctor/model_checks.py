@@ -1,12 +1,13 @@
 """Do the models load, are they those of their cards, and is the policy one for them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 from ounce_schemas.documents import read_policy
 from ounce_schemas.errors import OunceError
 
 from ounce_edge.doctor.finding import Finding, Verdict
-from ounce_edge.models.catalogue import Ladder, load_ladder
+from ounce_edge.models.catalogue import Ladder, Trial, load_ladder
 from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.worker.settings.worker import WorkerSettings
 
@@ -17,11 +18,18 @@ class ModelChecks:
     Args:
         settings: of the worker.
         runtime: loads the models.
+        first_trial: makes what tries each of them before it is loaded.
     """
 
-    def __init__(self, settings: WorkerSettings, runtime: Runtime) -> None:
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        runtime: Runtime,
+        first_trial: Callable[[], AbstractContextManager[Trial | None]] = nullcontext,
+    ) -> None:
         self._settings = settings
         self._runtime = runtime
+        self._first_trial = first_trial
         self.memory_mb: float | None = None
         """What loading the models took; None before the check, or where none was loaded."""
 
@@ -40,7 +48,8 @@ class ModelChecks:
     def _check_task(self, task: str) -> Finding:
         check = f"models of {task}"
         try:
-            ladder = load_ladder(self._settings.models, task, self._runtime)
+            with self._first_trial() as trial:
+                ladder = load_ladder(self._settings.models, task, self._runtime, first_trial=trial)
         except OunceError as e:
             return Finding(check, Verdict.FAILURE, str(e), "train or copy the ladder again")
         mb = sum(served.memory_bytes for served in ladder.models) / 1e6

@@ -33,6 +33,9 @@ from ounce_edge.models.runtimes.base import Inputs, LoadedModel, LoadsLater, Run
 
 logger = logging.getLogger(__name__)
 
+EXPLAINED_MARK = " explained"
+"""Behind the name of a model: what explains it."""
+
 
 @dataclass(frozen=True)
 class ServedModel:
@@ -98,17 +101,32 @@ class Ladder:
     task: TaskSpec
     models: Sequence[ServedModel]
     refused: Sequence[str]
-    """One line for each model that was refused: its name and why."""
+    """One line for each model, or explanation of one, that was refused: its name and why."""
     plans: Sequence[PlanProfile]
     """What was planned for these very model files; may be empty: then each model is a plan."""
     version: str
     """Digest of what serves: the same models give the same version on every worker."""
     cpu_only: Sequence[CpuOnly] = ()
     """Where there is a GPU, the models that are not on it."""
+    is_tried: bool = True
+    """Whether each model was tried that is to serve; else a later load may find more of them."""
+    all_refused: bool = False
+    """Whether none is of those that are to serve: all are those of their names that served."""
+
+    @property
+    def n_refused(self) -> int:
+        """Models that were refused; one whose explanation alone was is none."""
+        names = [line.partition(": ")[0] for line in self.refused]
+        return sum(not name.endswith(EXPLAINED_MARK) for name in names)
+
+
+class NotTriedError(ArtifactError):
+    """A trial that says nothing of the model, as where memory is short: a later one may."""
 
 
 Trial = Callable[[Path, bytes, TaskSpec, ModelCard], None]
-"""Takes a model's file, its content, task and card; raises ArtifactError where it can't serve."""
+"""Takes the file of a model or of what explains it, its content, and the model's task and card.
+Raises ArtifactError where it can't serve, NotTriedError where nobody knows."""
 
 
 def load_ladder(
@@ -123,7 +141,8 @@ def load_ladder(
     """Load and verify every model under `models_dir/task_name`.
 
     A model whose digest or signature differs from its card, or that does not run, is refused and
-    named in the log; the others serve. Without `with_plans`, plans are neither read nor missed.
+    named in the log; the others serve. A model whose explanation is refused serves. Without
+    `with_plans`, plans are neither read nor missed.
 
     Args:
         models_dir: a folder for each task.
@@ -132,11 +151,12 @@ def load_ladder(
         with_plans: whether plans are read.
         serving: what serves. A file that is loaded is not loaded again, and a model that is refused
             leaves the one of its name in service.
-        first_trial: tries each model before it is loaded; None: nobody does.
+        first_trial: tries each file before it is loaded; None: nobody does.
 
     Raises:
         ArtifactError: the task is absent or invalid, or another one than what serves; or no model
             is left.
+        NotTriedError: no model is left, and one could not be tried.
     """
     folder = models_dir / task_name
     if not (folder / TASK_FILE).is_file():
@@ -155,25 +175,40 @@ def load_ladder(
             "serves; a worker that starts anew takes it"
         )
     loaded = {m.card.model: m for m in serving.models} if serving is not None else {}
-    models, refused = [], []
+    models, refused, is_tried, is_new = [], list[str](), True, False
     for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
+        name, explained = path.name, None
+        before = loaded.get(name)
         try:
-            before = loaded.get(path.name)
-            models.append(_load_model(path, task, runtime, before, first_trial))
+            model = _load_model(path, task, runtime, before, first_trial)
         except ArtifactError as e:
-            refused.append(f"{path.name}: {e}")
-            logger.error("model refused task=%s model=%s reason=%s", task_name, path.name, e)
-            if path.name in loaded:
-                models.append(loaded[path.name])
+            is_tried &= not isinstance(e, NotTriedError)
+            refused.append(f"{name}: {e}")
+            logger.error("model refused task=%s model=%s reason=%s", task_name, name, e)
+            if before is not None:
+                models.append(before)
+            continue
+        is_new = True
+        if before is not None and before.card.sha256 == model.card.sha256:
+            explained = before.explained
+        try:
+            explained = _load_explained(path, task, model.card, runtime, explained, first_trial)
+        except ArtifactError as e:
+            is_tried &= not isinstance(e, NotTriedError)
+            refused.append(f"{name}{EXPLAINED_MARK}: {e}")
+            logger.error("explanation refused task=%s model=%s reason=%s", task_name, name, e)
+        models.append(replace(model, explained=explained))
     if not models:
         why = "; ".join(refused) if refused else "there is none"
-        raise ArtifactError(f"{folder}: no model can serve: {why}")
+        text = f"{folder}: no model can serve: {why}"
+        raise ArtifactError(text) if is_tried else NotTriedError(text)
     cards = [m.card for m in models]
     plans = load_plans(folder / PLANS_FILE, task, cards) if with_plans else []
     names = [m.card.sha256 for m in models] + [p.name for p in plans if p.is_cascade]
     names += [m.explained.card.sha256 for m in models if m.explained is not None]
     digest = hashlib.sha256("".join(sorted(names)).encode())
-    return Ladder(task, models, refused, plans, digest.hexdigest()[:12])
+    version = digest.hexdigest()[:12]
+    return Ladder(task, models, refused, plans, version, is_tried=is_tried, all_refused=not is_new)
 
 
 def _load_model(
@@ -188,8 +223,7 @@ def _load_model(
     if before is not None and before.card.sha256 == card.sha256:
         if isinstance(before.loaded, ManagedModel):
             before.loaded.moved(path)
-        explained = load_explained(folder, task, card, runtime, before.explained)
-        return replace(before, card=card, explained=explained)
+        return replace(before, card=card)
     # What was checked is what is loaded: the file may be another one by now.
     if first_trial is not None:
         first_trial(path, content, task, card)
@@ -197,8 +231,7 @@ def _load_model(
     loaded = runtime.load(path, content)
     check_model(path, loaded, task, card)
     added_bytes = max(resident_bytes() - resident_before, 0)
-    explained = load_explained(folder, task, card, runtime)
-    return ServedModel(card, loaded, added_bytes, kind_of(runtime.name), explained)
+    return ServedModel(card, loaded, added_bytes, kind_of(runtime.name))
 
 
 def explained_card(card: ModelCard) -> ModelCard | None:
@@ -210,23 +243,16 @@ def explained_card(card: ModelCard) -> ModelCard | None:
     return card.model_copy(update=update)
 
 
-def load_explained(
+def _load_explained(
     folder: Path,
     task: TaskSpec,
     card: ModelCard,
     runtime: Runtime,
-    before: ServedModel | None = None,
+    before: ServedModel | None,
+    first_trial: Trial | None,
 ) -> ServedModel | None:
-    """Verify a model's explanation, and load it: where the runtime can, once it is wanted. One that
-    is refused leaves the model in service.
-
-    Args:
-        folder: of the model.
-        task: of the model.
-        card: of the model.
-        runtime: loads it.
-        before: what serves; it is not loaded again where it is the same.
-    """
+    """Verify a model's explanation, and load it: where the runtime can, once it is wanted. What
+    serves `before` is not loaded again where it is the same."""
     own = explained_card(card)
     if own is None:
         return None
@@ -236,18 +262,15 @@ def load_explained(
         if isinstance(before.loaded, ManagedModel):
             before.loaded.moved(path)
         return replace(before, card=own)
-    try:
-        content = read_model(path, own.sha256)
-        if isinstance(runtime, LoadsLater):
-            later = runtime.load_later(
-                path, content, partial(check_explained, task=task, card=card)
-            )
-            return ServedModel(own, later, len(content), kind, most_items=most)
-        resident_before = resident_bytes()
-        loaded = runtime.load(path, content)
-        check_explained(path, loaded, task, card)
-    except (ArtifactError, OSError) as e:
-        logger.error("explanation refused task=%s model=%s reason=%s", task.name, card.model, e)
-        return None
+    content = read_model(path, own.sha256)
+    if first_trial is not None:
+        first_trial(path, content, task, card)
+    if isinstance(runtime, LoadsLater):
+        check = partial(check_explained, task=task, card=card)
+        later = runtime.load_later(path, content, check)
+        return ServedModel(own, later, len(content), kind, most_items=most)
+    resident_before = resident_bytes()
+    loaded = runtime.load(path, content)
+    check_explained(path, loaded, task, card)
     added_bytes = max(resident_bytes() - resident_before, 0)
     return ServedModel(own, loaded, added_bytes, kind, most_items=most)

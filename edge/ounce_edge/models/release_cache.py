@@ -5,7 +5,7 @@
     releases/<sha256>/release.json, signature
     releases/<sha256>/<task>/task.json, plans.json, <model>/model.onnx, <model>/card.json
     parts/<sha256>               a file that is not whole yet
-    serving/<task>               digest of the release that served last
+    serving/<task>               digest of the release that served last, as a whole
 """
 
 import hashlib
@@ -52,6 +52,8 @@ class ReleaseCache:
         self._serving = folder / "serving"
         self._most_bytes = most_bytes
         self._keys = keys
+        self._used: dict[str, str] = {}
+        """By task, the release that was fetched last."""
 
     def fetch(self, task: str, digest: str) -> Path:
         """Have a release here, checked: a folder of models, as `ounce train` writes one.
@@ -64,26 +66,45 @@ class ReleaseCache:
         """
         place = self._releases / digest
         try:
-            if place.is_dir():
-                try:
-                    return self._check(place, task, digest)
-                except (OSError, ArtifactError) as e:
-                    logger.warning("release %s is fetched again: %s", digest[:12], e)
-                    shutil.rmtree(place)
-            return self._fetch(place, task, digest)
+            if not self._is_here(place, task, digest):
+                self._fetch(place, task, digest)
         except OSError as e:
             raise ArtifactError(f"release {digest[:12]} can't be kept: {e.strerror or e}") from e
+        self._used[task] = digest
+        return place
+
+    def _is_here(self, place: Path, task: str, digest: str) -> bool:
+        if place.is_dir():
+            try:
+                self._check(place, task, digest)
+                return True
+            except (OSError, ArtifactError) as e:
+                logger.warning("release %s is fetched again: %s", digest[:12], e)
+                shutil.rmtree(place)
+        return False
 
     def last(self, task: str) -> Path | None:
-        """The release that served last, where it is here; a store that is away does not matter."""
+        """The release of which all served last, in a folder that has its digest for a name, where
+        it is here; a store that is away does not matter."""
         try:
             digest = (self._serving / task).read_text()
             return self._check(self._releases / digest, task, digest)
-        except OSError:
+        except FileNotFoundError:
+            return None
+        except (OSError, ArtifactError) as e:
+            logger.error("what served last of task %s is of no use: %s", task, e)
             return None
 
-    def serves(self, task: str, digest: str) -> None:
-        """Remember what serves, for the next start."""
+    def serves(self, task: str, digest: str, is_whole: bool = True) -> None:
+        """Remember what serves, for the next start.
+
+        Args:
+            task: its name.
+            digest: of the release.
+            is_whole: whether all of its models serve. Else the one before is still needed.
+        """
+        if not is_whole:
+            return
         try:
             self._serving.mkdir(parents=True, exist_ok=True)
             fresh = self._serving / f".{task}"
@@ -103,7 +124,7 @@ class ReleaseCache:
             _check_digest(place / task / file.place, file)
         return place
 
-    def _fetch(self, place: Path, task: str, digest: str) -> Path:
+    def _fetch(self, place: Path, task: str, digest: str) -> None:
         content = self._read(release_path(task, digest), MOST_RELEASE_BYTES, digest)
         release = read_release(content, digest)
         self._check_task(release, task, digest)
@@ -132,7 +153,6 @@ class ReleaseCache:
         if signature is not None:
             (fresh / _SIGNATURE_FILE).write_bytes(signature)
         fresh.rename(place)
-        return place
 
     def _read(self, path: str, most_bytes: int, digest: str) -> bytes:
         try:
@@ -198,7 +218,8 @@ class ReleaseCache:
         Raises:
             ArtifactError: they never do.
         """
-        serving = {p.read_text() for p in self._serving.glob("[!.]*")} | set(spared)
+        serving = {p.read_text() for p in self._serving.glob("[!.]*")}
+        serving |= {*self._used.values(), *spared}
         for place in [p for p in self._whole() if p.name not in serving]:
             if self._size_bytes() + n_bytes <= self._most_bytes:
                 return

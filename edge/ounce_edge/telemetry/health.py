@@ -6,11 +6,12 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from socketserver import ThreadingMixIn
+from types import MappingProxyType
 from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -213,9 +214,20 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 def serve_health(
-    host: str, port: int, health: Probes, registry: CollectorRegistry
+    host: str,
+    port: int,
+    health: Probes,
+    registry: CollectorRegistry,
+    pages: Mapping[str, Callable[[], bytes]] = MappingProxyType({}),
 ) -> tuple[Callable[[], None], int]:
     """Serve /metrics, /healthz and /readyz on threads of their own.
+
+    Args:
+        host: to listen on.
+        port: likewise; 0: any that is free.
+        health: answers the probes.
+        registry: of the metrics.
+        pages: more of them, JSON, by path.
 
     Returns:
         A function that stops the server, and the port it listens on.
@@ -224,14 +236,18 @@ def serve_health(
         OunceError: the port can't be had.
     """
     metrics = make_metrics_app(registry)
+    others = ", ".join(["/metrics", *pages, "/healthz"])
 
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/metrics":
             body: Iterable[bytes] = metrics(environ, start_response)
             return body
+        if path in pages:
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [pages[path]()]
         probe = {"/healthz": health.healthy, "/readyz": health.ready}.get(path)
-        ok, text = probe() if probe else (False, "try /metrics, /healthz or /readyz")
+        ok, text = probe() if probe else (False, f"try {others} or /readyz")
         status = "404 Not Found" if probe is None else "200 OK" if ok else "503 Service Unavailable"
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
         return [f"{text}\n".encode()]

@@ -29,7 +29,7 @@ class LadderSeries:
 
     def describe(self, ladder: Ladder) -> None:
         """Show the models that serve, and every series of theirs."""
-        self._to.refused.labels(ladder.task.name).set(len(ladder.refused))
+        self._to.refused.labels(ladder.task.name).set(ladder.n_refused)
         self._show(ladder)
 
     def replace(self, gone: Snapshot, before: Ladder, after: Ladder) -> None:

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 from faststream import FastStream
 from ounce_schemas.documents import read_policy
 from ounce_schemas.errors import BrokerError, OunceError
+from ounce_schemas.models_page import MODELS_PAGE
 from ounce_schemas.policy import Policy
 from ounce_schemas.topics import policies_topic
 
@@ -22,10 +23,8 @@ from ounce_edge.broker.event_producer import EventProducer
 from ounce_edge.broker.group_question import GroupQuestion
 from ounce_edge.broker.label_reader import LabelReader
 from ounce_edge.broker.refused_labels import RefusedLabels
-from ounce_edge.models.cpu_and_gpu import CpuAndGpu, load_everywhere
+from ounce_edge.models.cpu_and_gpu import CpuAndGpu
 from ounce_edge.models.energy import make_meters
-from ounce_edge.models.first_trial import first_trial
-from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.models.runtimes.isolation import Isolation
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
@@ -33,9 +32,9 @@ from ounce_edge.pipeline.pipeline import Pipeline
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.models_page import ModelsPage
 from ounce_edge.worker.models.engine_building import EngineBuilding
 from ounce_edge.worker.models.isolated_images import IsolatedImages
-from ounce_edge.worker.models.reload import Reload
 from ounce_edge.worker.models.sources import ModelSources
 from ounce_edge.worker.policies.following import PolicyFollowing
 from ounce_edge.worker.policies.kept import KeptPolicy
@@ -89,8 +88,13 @@ def run_worker(settings: WorkerSettings) -> None:
     metrics.show_certificates(certificate_expiries(settings))
     health.replaced_files = FilesOfStart(settings).replaced
     with ExitStack() as parts:
+        page = ModelsPage()
         stop_server, port = serve_health(
-            settings.metrics_host, settings.metrics_port, health, metrics.registry
+            settings.metrics_host,
+            settings.metrics_port,
+            health,
+            metrics.registry,
+            {MODELS_PAGE: page.body},
         )
         parts.callback(stop_server)
         # First, since what is wrong or absent here needs no Kafka to be found.
@@ -105,14 +109,15 @@ def run_worker(settings: WorkerSettings) -> None:
         health.starting = f"Kafka at {settings.kafka} has not answered yet"
         same_partitions, lanes = reach_kafka(settings), make_lanes(settings)
         health.starting = "models are loading"
-        folders, watts = sources.begin(), make_meters(runtime).watts
+        sources.begin(runtime)
+        watts = make_meters(runtime).watts
         pipelines = load_pipelines(
             settings,
             policy,
             metrics,
             lanes,
             lambda task: Edition(
-                load_everywhere(folders[task], task, runtime),
+                sources.first_ladder(task),
                 policy.for_task(task),
                 watts=watts,
                 schemas=schemas,
@@ -137,7 +142,7 @@ def run_worker(settings: WorkerSettings) -> None:
         if isinstance(runtime, CpuAndGpu) and settings.runtime.has_engines:
             building = EngineBuilding(settings.engines, settings.runtime.flavour)
             parts.callback(building.close)
-        worker.start(sources, runtime, building)
+        sources.start(worker.serving, runtime, events, page, building)
         if settings.follow_policies:
             parts.callback(worker.follow_policies().close)
         asyncio.run(worker.run())
@@ -179,19 +184,17 @@ class _Worker:
             security=settings.security,
             refused=self._refused_labels,
         )
-        self._serving = Serving(
-            settings, pipelines, lanes, delivery, telemetry, labels=self._labels
-        )
-        tasks = self._serving.tasks
+        self.serving = Serving(settings, pipelines, lanes, delivery, telemetry, labels=self._labels)
+        tasks = self.serving.tasks
         news = ReadingNews(events, metrics, tasks, settings.group, settings.when_no_offsets)
         kafka = client_settings(settings)
         view = BrokerView(lambda: AdminClient(kafka), partial(why_silent, kafka))
         starts = make_starts(settings, kafka, view, pipelines)
         self.attempts = attempts = Attempts(isolation, news, settings.most_open)
-        self._partitions = Partitions(self._serving, starts, attempts, news, health, self._fail)
+        self._partitions = Partitions(self.serving, starts, attempts, news, health, self._fail)
         self._refused_labels.owns = self._partitions.owns
         reading = Reading(
-            self._serving,
+            self.serving,
             self._partitions,
             health,
             self._fail,
@@ -207,25 +210,17 @@ class _Worker:
             news,
             health,
             ConsumerControl(
-                lambda: self._serving.is_full or self._is_leaving, self._restart_consumer
+                lambda: self.serving.is_full or self._is_leaving, self._restart_consumer
             ),
         )
-        self._trials = Trials(settings, self._serving, metrics, settings.worker_name)
+        self._trials = Trials(settings, self.serving, metrics, settings.worker_name)
         self._app = FastStream(broker, logger=None, on_shutdown=[self._drain])
-
-    def start(
-        self, sources: ModelSources, runtime: Runtime, building: EngineBuilding | None
-    ) -> None:
-        """Begin to put in service what models come later, and to build engines of all."""
-        trial, watts = partial(first_trial, self._settings.threads), make_meters(runtime).watts
-        reload = Reload(self._serving, runtime, self._events, watts, trial)
-        sources.start(self._serving, reload, self._events, building)
 
     def follow_policies(self) -> TopicFollower:
         """Put the current version of the policy in force, then each that comes."""
         settings = self._settings
         following = PolicyFollowing(
-            self._serving,
+            self.serving,
             settings.task,
             self._events,
             self._metrics,
@@ -247,7 +242,7 @@ class _Worker:
         return follower
 
     async def run(self) -> None:
-        self._serving.tell_unmet_floors()
+        self.serving.tell_unmet_floors()
         supervising = asyncio.create_task(self._supervise())
         judging = asyncio.create_task(self._trials.judge())
         try:
@@ -262,7 +257,7 @@ class _Worker:
             self._labels.close()
             self._refused_labels.close()
             self._trials.close()
-            self._serving.close()
+            self.serving.close()
         if self._failure is not None:
             raise self._failure
         logger.info("drained and stopped")
@@ -272,7 +267,7 @@ class _Worker:
         partitions, which commits it."""
         self._health.draining = True
         try:
-            await self._serving.drain()
+            await self.serving.drain()
         except Exception as e:
             self._fail(as_ours(e))
         await asyncio.to_thread(self._partitions.wait_for_commit, _COMMIT_S)

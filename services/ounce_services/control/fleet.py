@@ -10,7 +10,8 @@ from ounce_services.control.access.principal import Principal
 from ounce_services.control.carriers import Policies
 from ounce_services.policies.status import WorkerStatus, read_statuses
 
-_HIDDEN = "it has a trouble; a key for all tenants shows which"
+HIDDEN = "it has a trouble; a key for all tenants shows which"
+"""Told to one tenant of what may name others."""
 
 
 class Topic(Policies, Protocol):
@@ -30,4 +31,4 @@ def read_fleet(topic: Topic, caller: Principal) -> list[WorkerStatus]:
     workers = read_statuses(record.value() for record in topic.read(events_topic()))
     if caller.tenant is None:
         return workers
-    return [replace(w, trouble=_HIDDEN if w.trouble else None) for w in workers]
+    return [replace(w, trouble=HIDDEN if w.trouble else None) for w in workers]

@@ -5,21 +5,22 @@ from typing import Any
 
 import click
 from ounce_schemas.command import make_settings, settings_options
-from ounce_schemas.errors import ArtifactError
+from ounce_schemas.errors import ArtifactError, BrokerError
 from ounce_schemas.model_store import ModelStore
-from ounce_schemas.release import InService, Release, signature_path
+from ounce_schemas.release import SHORT, InService, Release, signature_path
 from ounce_schemas.task import TaskName
 from ounce_schemas.wording import shell_word
 from pydantic import BaseModel
 
 from ounce_services.cluster.admin import BROKERS_CHOICE
 from ounce_services.registry.contents import read_contents
-from ounce_services.registry.display import SHORT, detail_lines, release_lines
+from ounce_services.registry.display import detail_lines, release_lines
 from ounce_services.registry.publishing import Registry
 from ounce_services.registry.settings import PublishSettings, RegistrySettings
 from ounce_services.registry.signing import make_key
 from ounce_services.registry.store import find_release, whole_digest
 from ounce_services.registry.topic import ModelsTopic
+from ounce_services.registry.workers import WorkerModels, read_workers
 
 
 class _Task(BaseModel):
@@ -85,13 +86,15 @@ def restore(task: str, release: str, **values: Any) -> None:
 def list_(task: str | None, **values: Any) -> None:
     """List the releases of TASK, or of all tasks, and which of them serve."""
     settings = make_settings(RegistrySettings, values)
-    store, serving = ModelStore(settings.store), _topic(settings).read()
+    topic = _topic(settings)
+    store, serving, workers = ModelStore(settings.store), topic.read(), _workers(topic)
     tasks = [_name(task)] if task else store.names("releases")
     n_shown = 0
     for name in tasks:
         digests = store.names(f"releases/{name}")
         releases = {digest: find_release(store, name, digest) for digest in digests}
-        for line in release_lines(releases, serving.get(name)):
+        of_task = [worker for worker in workers if worker.task == name]
+        for line in release_lines(releases, serving.get(name), of_task):
             click.echo(line)
             n_shown += 1
     if not n_shown:
@@ -107,7 +110,9 @@ def list_(task: str | None, **values: Any) -> None:
 def show(task: str, release: str | None, **values: Any) -> None:
     """Show a RELEASE of TASK, its files and digests; without RELEASE the one that serves."""
     settings = make_settings(RegistrySettings, values)
-    store, serving = ModelStore(settings.store), _topic(settings).read().get(_name(task))
+    topic = _topic(settings)
+    store, serving = ModelStore(settings.store), topic.read().get(_name(task))
+    workers = [worker for worker in _workers(topic) if worker.task == task]
     if release is not None:
         digest = whole_digest(store, task, release)
     elif serving is not None:
@@ -115,7 +120,8 @@ def show(task: str, release: str | None, **values: Any) -> None:
     else:
         raise ArtifactError(f"no release of task {task} serves; `ounce models list` shows all")
     is_signed = store.has(signature_path(digest))
-    for line in detail_lines(digest, find_release(store, task, digest), serving, is_signed):
+    release_ = find_release(store, task, digest)
+    for line in detail_lines(digest, release_, serving, is_signed, workers):
         click.echo(line)
 
 
@@ -147,6 +153,15 @@ def _topic(settings: RegistrySettings, replication: int | None = None) -> Models
         settings.security,
         replication=replication or BROKERS_CHOICE,
     )
+
+
+def _workers(topic: ModelsTopic) -> list[WorkerModels]:
+    """What workers told; nothing, and a line that says so, where their events can't be read."""
+    try:
+        return read_workers(topic.events())
+    except BrokerError as e:
+        click.echo(f"what workers serve is not known: {e}", err=True)
+        return []
 
 
 def _name(task: str) -> str:

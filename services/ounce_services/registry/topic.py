@@ -1,6 +1,6 @@
 """The topic `ounce.models`: which release of each task serves."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -12,7 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from ounce_schemas.errors import ArtifactError, BrokerError
 from ounce_schemas.first_contact import first_contact
 from ounce_schemas.release import InService, take_in_service
-from ounce_schemas.topics import models_topic
+from ounce_schemas.topics import events_topic, models_topic
 
 from ounce_services.cluster.admin import BROKERS_CHOICE, CLIENT_CONFIG, OPEN, Cluster, create_topics
 from ounce_services.cluster.reading import read_topic
@@ -92,6 +92,15 @@ class ModelsTopic:
             with suppress(ArtifactError):  # workers say so; who asks wants what serves
                 take_in_service(served, message.key(), message.value())
         return served
+
+    def events(self) -> Iterator[bytes | None]:
+        """What workers told, in order.
+
+        Raises:
+            BrokerError: Kafka does not tell.
+        """
+        for message in read_topic(self._connection, events_topic(), self._timeout_s):
+            yield message.value()
 
     def put(self, served: InService) -> None:
         """Put a release in service.

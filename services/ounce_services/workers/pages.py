@@ -1,4 +1,4 @@
-"""A worker's pages: its metrics and what its probes answer, as they are now."""
+"""A worker's pages: its metrics, what its probes answer and what it serves, as they are now."""
 
 import http.client
 import time
@@ -10,13 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import msgspec
 from ounce_schemas.errors import OunceError
+from ounce_schemas.json_errors import NO_JSON
+from ounce_schemas.models_page import MODELS_PAGE, TaskModels
 from prometheus_client.parser import text_string_to_metric_families
 
 MOST_BYTES = 64_000_000
 """Of a page: what is no worker may send without end."""
 _LINE_BYTES = 500
 _PATHS = ("", "/", "/metrics")
+
+_decode_models = msgspec.json.Decoder(list[TaskModels]).decode
 
 Series = tuple[Mapping[str, str], float]
 """Labels and value."""
@@ -39,6 +44,8 @@ class Page:
     """What `/readyz` answers: whether with 200, and its line."""
     healthy: tuple[bool, str] = (True, "healthy")
     """The same of `/healthz`."""
+    models: Sequence[TaskModels] = ()
+    """What serves each task; empty: it does not tell."""
 
     def matching(self, name: str, **labels: str) -> Iterator[Series]:
         """Series of a sample that have these labels, others beside."""
@@ -81,7 +88,7 @@ def base_url(address: str) -> str:
 
 
 def read_page(address: str, timeout_s: float = 5.0) -> Page:
-    """Ask a worker for its three pages.
+    """Ask a worker for its pages.
 
     Raises:
         PageError: it does not answer, or what answers is not a worker.
@@ -94,7 +101,9 @@ def read_page(address: str, timeout_s: float = 5.0) -> Page:
     at_s = time.monotonic()
     probes = [_get(f"{url}/{probe}", timeout_s, _LINE_BYTES) for probe in ("readyz", "healthz")]
     ready, healthy = ((code == 200, line.strip()) for code, line in probes)
-    return Page(address, at_s, series, ready, healthy)
+    status, text = _get(f"{url}{MODELS_PAGE}", timeout_s, MOST_BYTES)
+    models = parse_models(text, f"{url}{MODELS_PAGE}") if status == 200 else ()
+    return Page(address, at_s, series, ready, healthy, models)
 
 
 def read_pages(addresses: Sequence[str], timeout_s: float) -> list[Page | PageError]:
@@ -126,6 +135,18 @@ def parse_metrics(text: str, where: str) -> dict[str, list[Series]]:
     if "ounce_build_info" not in found:
         raise PageError(f"{where} is not a worker's: it has no ounce_build_info")
     return dict(found)
+
+
+def parse_models(text: str, where: str) -> Sequence[TaskModels]:
+    """What serves each task, of a page of JSON.
+
+    Raises:
+        PageError: it is not.
+    """
+    try:
+        return _decode_models(text)
+    except NO_JSON as e:
+        raise PageError(f"{where} is not a worker's: {e}") from e
 
 
 def _get(url: str, timeout_s: float, most_bytes: int) -> tuple[int, str]:

@@ -6,6 +6,8 @@ from typing import Any
 import click
 import msgspec
 from ounce_schemas.command import make_settings, settings_options
+from ounce_schemas.models_page import TaskModels
+from ounce_schemas.release import SHORT
 from pydantic import BaseModel, Field
 
 from ounce_services.dead_letters.display import one_line
@@ -44,6 +46,7 @@ class WorkerState(msgspec.Struct, omit_defaults=False):
     version: str = ""
     policies: list[str] = []
     tasks: list[TaskFigures] = []
+    models: list[TaskModels] = []
     troubles: list[Trouble] = []
 
 
@@ -94,6 +97,7 @@ def worker_state(address: str, look: Look | PageError) -> WorkerState:
         version=", ".join(page.values("ounce_build_info", "version")),
         policies=[*page.values("ounce_policy_info", "version")],
         tasks=task_figures([look]),
+        models=[*page.models],
         troubles=troubles(page),
     )
 
@@ -103,18 +107,20 @@ def _lines(state: WorkerState) -> list[str]:
     if state.version:
         policies = f", policy {', '.join(state.policies)}" if state.policies else ""
         head += f"  (ounce {state.version}{policies})"
-    lines = [head, *(_task_line(figures) for figures in state.tasks)]
+    releases = {now.task: now.release[:SHORT] for now in state.models if now.release}
+    lines = [head, *(_task_line(of, releases.get(of.task)) for of in state.tasks)]
     lines += [f"  ! {t.task}: {t.text}" if t.task else f"  ! {t.text}" for t in state.troubles]
     return [one_line(line) for line in lines]
 
 
-def _task_line(figures: TaskFigures) -> str:
+def _task_line(figures: TaskFigures, release: str | None) -> str:
     rate = "" if figures.per_s is None else f" ({figures.per_s:,.0f}/s)"
     p99 = "–" if figures.p99_ms is None else f"{figures.p99_ms:.0f} ms"
     return (
         f"  {figures.task}: answered {figures.answered:,.0f}{rate}, p99 {p99}, deadlines kept "
         f"{percent(figures.deadlines_kept)}, floors met {percent(figures.floors_kept)}, "
         f"lag {figures.lag:,.0f}, dead letters {figures.dead_letters:,.0f}"
+        + (f", release {release}" if release else "")
     )
 
 

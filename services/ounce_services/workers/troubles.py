@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ounce_schemas.event import GOOD_NEWS
+from ounce_schemas.models_page import TaskModels
+from ounce_schemas.release import SHORT
 from ounce_schemas.wording import counted
 
 from ounce_services.workers.growth import Growth, Look
@@ -51,9 +53,7 @@ def _present(page: Page) -> Iterator[tuple[str, str]]:
             what = f"{labels['task']} {labels['model']}"
             text = f"labels contradict the card of model {labels['model']}"
             yield labels["task"], f"{text}: `ounce models retire {what}` withdraws it"
-    for task, value in page.values("ounce_models_refused", "task").items():
-        if value:
-            yield task, f"{counted(value, 'model is', 'models are')} refused: see the worker's log"
+    yield from _models(page)
     for task, value in page.values("ounce_overloaded", "task").items():
         if value:
             yield task, "overloaded: late requests pile up"
@@ -76,3 +76,24 @@ def _present(page: Page) -> Iterator[tuple[str, str]]:
     for labels, share in page.matching("ounce_canary_evidence"):
         if share >= 1:
             yield labels["task"], f"the policy on trial is stopped: {labels['criterion']}"
+
+
+def _models(page: Page) -> Iterator[tuple[str, str]]:
+    """What is to serve and does not, and why."""
+    told = set[str]()
+    for now in page.models:
+        if now.why:
+            told.add(now.task)
+            asked = f"release {now.asked[:SHORT]} does not serve" if now.asked else "not all serves"
+            yield now.task, f"{asked}, {served_text(now)} does: {now.why}"
+        for line in now.refused:
+            told.add(now.task)
+            yield now.task, f"refused: {line}"
+    for task, value in page.values("ounce_models_refused", "task").items():
+        if value and task not in told:
+            yield task, f"{counted(value, 'model is', 'models are')} refused: see the worker's log"
+
+
+def served_text(models: TaskModels) -> str:
+    """What a task's models are of."""
+    return f"release {models.release[:SHORT]}" if models.release else "what was in its folder"

@@ -1,13 +1,18 @@
 """What a doctor says of models and the policy's file."""
 
+import shutil
 from pathlib import Path
 
-from ounce_edge.doctor.finding import Finding
+import pytest
+from ounce_edge.doctor.broker_checks import BrokerChecks
+from ounce_edge.doctor.command import DoctorSettings, examine
+from ounce_edge.doctor.finding import Finding, Verdict
 from ounce_edge.doctor.model_checks import ModelChecks
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.documents import MODEL_FILE
 
+from tests.support.edge.bad_versions import make_crashing
 from tests.support.edge.ladders import DIGITS, write_ladder
 
 
@@ -60,3 +65,18 @@ def test_the_policy_is_read(tmp_path: Path) -> None:
     policy.write_text("version: [\n")
     assert of_policy().verdict == "failure"
     assert "`ounce policy check`" in of_policy().advice
+
+
+def test_a_model_that_is_fatal_is_named_and_ends_no_doctor(
+    digits_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("decision-tree", "mlp"):
+        shutil.copytree(digits_models / "digits" / name, tmp_path / "digits" / name)
+    shutil.copy(digits_models / "digits" / "task.json", tmp_path / "digits")
+    make_crashing(tmp_path / "digits" / "mlp")
+    monkeypatch.setattr(BrokerChecks, "check", lambda self: iter(()))
+    settings = DoctorSettings(task=("digits",), kafka="h:1", models=tmp_path)
+    found = {finding.check: finding for finding in examine(settings)}["models of digits"]
+    assert found.verdict is Verdict.FAILURE
+    assert "refused: mlp: " in found.text
+    assert "took its process down" in found.text

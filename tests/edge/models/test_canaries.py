@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from ounce_edge.models.canaries import check_canaries
+from ounce_edge.models.canaries import answer_limit, check_canaries
 from ounce_edge.models.catalogue import load_ladder
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_schemas.card import Canaries
@@ -72,3 +72,17 @@ def test_a_ladder_refuses_the_model_by_name(tmp_path: Path) -> None:
     assert [m.card.model for m in ladder.models] == ["b"]
     assert "a: " in ladder.refused[0]
     assert "answers 1 of 1 canaries otherwise than when it was made" in ladder.refused[0]
+
+
+@pytest.mark.parametrize(("tolerance", "passes"), [(20.0, True), (0.05, False)])
+def test_a_value_may_differ_by_a_share_of_what_is_tolerated(tolerance: float, passes: bool) -> None:
+    task = NUMBERS.model_copy(update={"tolerance": tolerance})
+    assert answer_limit(task) == pytest.approx(tolerance * answer_limit(NUMBERS))
+    answer = (2.0 * answer_limit(NUMBERS),) * task.output.size
+    own = canaries(answer, input=(1.0, 2.0), categories=("a",))
+    model = FakeModel(task)  # answers 0
+    if passes:
+        check_canaries(model, task, own)
+    else:
+        with pytest.raises(ArtifactError, match="answers 1 of 1 canaries otherwise"):
+            check_canaries(model, task, own)

@@ -1,5 +1,6 @@
 """Running a plan: an input that a model can't answer costs no other one, and little time."""
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ounce_edge.models.execution import Outcome, run_plan
-from ounce_edge.models.halving import FAILED_ALONE, MOST_CRASHES, most_calls
+from ounce_edge.models.halving import FAILED_ALONE, MOST_CRASHES, call_model, most_calls
 from ounce_edge.models.runtimes.base import CrashedError
 from ounce_edge.models.runtimes.fake import FakeModel
 from ounce_edge.recommender.beliefs.latency import LatencyBelief
@@ -149,3 +150,12 @@ def test_few_processes_are_lost_to_one_group() -> None:
 def test_a_crash_that_does_not_come_again_costs_nothing() -> None:
     outcome, _ = run(crashes_on(lambda x: np.array([len(x) > 1])), 9)
     assert (outcome.failures, items(outcome.answered)) == ([], [*range(9)])
+
+
+def test_a_call_takes_from_its_begin_to_its_end_on_the_clock() -> None:
+    now_s = itertools.count(100.0, 0.25)
+    attempt = call_model(
+        served(DIGITS, "a"), {"input": np.zeros((3, 4), np.float32)}, lambda: next(now_s)
+    )
+    [call] = attempt.calls
+    assert (call.n, call.run_ms, call.ended_at_s) == (3, 250.0, 100.25)

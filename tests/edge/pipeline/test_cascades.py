@@ -146,6 +146,24 @@ def test_a_cascade_whose_time_runs_out_gives_the_light_answer_labelled() -> None
     assert report.escalated == 1
 
 
+def test_what_others_of_a_decision_took_is_time_that_a_cascade_has_no_more() -> None:
+    clock = Clock()
+    takes = clock.takes({"light": 9.0}, "light")
+
+    def unsure(inputs: Any) -> Any:
+        takes(inputs)
+        return confident(0.5, 1.0)(inputs)
+
+    serving, light, heavy = two_steps(unsure, steady=clock, min_accuracy=0.94)
+    others = [FakeRecord(GOOD, [("ce_minaccuracy", b"0.5")], offset_=i) for i in range(8)]
+    sent, _ = process(serving, *others, FakeRecord(GOOD, offset_=8))
+    answers = {int(prediction(r).id.rsplit("-", 1)[1]): prediction(r) for r in sent}
+    assert light.loaded.batch_sizes == [8, 1]
+    assert answers[8].parameters.plan == "light>heavy@0.8"
+    assert answers[8].parameters.reason is Choice.CUT_SHORT  # of 80 ms 81 are gone
+    assert heavy.loaded.batch_sizes == []
+
+
 @pytest.mark.parametrize("fails", [raises, not_finite])
 def test_a_second_step_that_fails_costs_no_answer(fails: Any) -> None:
     serving, _, _ = two_steps(heavy_answer=fails, min_accuracy=0.94)

@@ -11,7 +11,7 @@ from ounce_edge.pipeline.turn import Turn
 from ounce_schemas.prediction import Prediction
 
 from tests.support.edge.ladders import DIGITS, FakeRecord, Outbox, served
-from tests.support.edge.pipelines import GOOD, Clock, edition
+from tests.support.edge.pipelines import GOOD, LIGHT, Clock, edition, pipeline
 
 ITEM_MS = 1.0
 SECONDS = 1.0
@@ -94,3 +94,12 @@ def test_three_levels_lose_from_the_lowest_up() -> None:
     assert found["first"] > 0.95
     assert found["second"] > 0.95
     assert found["third"] < 0.8
+
+
+def test_only_a_request_that_waits_and_is_not_late_is_timely() -> None:
+    serving = pipeline(served(DIGITS, "light", **LIGHT))
+    assert not serving.any_timely
+    serving.admit([FakeRecord(GOOD, timestamp_ms=900_000)], Outbox())
+    assert not serving.any_timely
+    serving.admit([FakeRecord(GOOD, offset_=8)], Outbox())
+    assert serving.any_timely

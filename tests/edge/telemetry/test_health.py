@@ -87,12 +87,14 @@ def test_a_worker_whose_consumers_read_nothing_is_not_alive() -> None:
 def test_the_port_serves_three_pages_and_names_them() -> None:
     health = Health(Clock(100.0), starting=None)
     metrics = Metrics()
-    stop, port = serve_health("127.0.0.1", 0, health, metrics.registry)
+    pages = {"/models": lambda: b"[]"}
+    stop, port = serve_health("127.0.0.1", 0, health, metrics.registry, pages)
     try:
         assert get(port, "/healthz") == (200, "healthy\n")
         assert get(port, "/readyz") == (503, "no partition is assigned\n")
         assert get(port, "/metrics")[0] == 200
-        assert get(port, "/") == (404, "try /metrics, /healthz or /readyz\n")
+        assert get(port, "/") == (404, "try /metrics, /models, /healthz or /readyz\n")
+        assert get(port, "/models") == (200, "[]")
         with pytest.raises(OunceError, match=f"can't listen on 127.0.0.1:{port} for metrics"):
             serve_health("127.0.0.1", port, health, metrics.registry)
     finally:

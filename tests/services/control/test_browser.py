@@ -117,7 +117,7 @@ MEASURE = b"""addEventListener("load", () => {
 });"""
 
 
-@pytest.mark.parametrize("path", ["/", "/policy", "/audit", "/keys"])
+@pytest.mark.parametrize("path", ["/", "/models", "/policy", "/audit", "/keys"])
 def test_long_names_push_nothing_off_a_narrow_page(
     console: Console, topics_in_memory: MemoryTopics, tmp_path: Path, path: str
 ) -> None:
@@ -128,6 +128,8 @@ def test_long_names_push_nothing_off_a_narrow_page(
             ann.post("/policy/apply", data=form)
         ann.post("/keys", data={"name": LONG, "role": "viewer", "tenant": LONG})
     event = OperationalEvent(EventKind.POLICY_REFUSED, "digits", "v1", LONG, 1, LONG)
+    topics_in_memory.events.append(msgspec.json.encode(event))
+    event = OperationalEvent(EventKind.MODELS_REFUSED, "digits", "models", LONG, 1, LONG)
     topics_in_memory.events.append(msgspec.json.encode(event))
     console.instead["/static/htmx.min.js"] = MEASURE
     shown = _dom_of(f"{console.url}{path}", tmp_path)

@@ -3,15 +3,17 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from ounce_schemas.cells import Cell
 from ounce_schemas.documents import CARD_FILE, EXPLANATION_FILE, TASK_FILE, read_card
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_schemas.model_store import ModelStore
 from ounce_schemas.release import InService, Release, signature_path
 from ounce_schemas.release_signature import check_signature
@@ -30,6 +32,10 @@ class Topic:
     def __init__(self) -> None:
         self.records: dict[str, InService] = {}
         self.meanwhile: Callable[[], None] | None = None
+        self.told: list[bytes] = []
+
+    def events(self) -> Iterator[bytes]:
+        return iter(self.told)
 
     def read(self) -> dict[str, InService]:
         found = dict(self.records)
@@ -264,9 +270,21 @@ def test_commands_list_and_show_what_the_store_holds(
     before = first.split()[1]
     assert "serves   no" in run("show", "digits", before)
     assert f"release {before} of task digits serves as number 3" in run("restore", "digits", before)
+    desk.topic.told = [told(EventKind.MODELS_REFUSED, before, "does\nnot run")]
+    listed = [line for line in run("list").splitlines() if before in line]
+    assert "asked for as number 3, refused by 1 worker" in listed[0]
+    shown = run("show", "digits")
+    assert "asked    as number 3 since" in shown
+    assert "worker   w serves none that it told of, told 1970-01-01 00:00:07 UTC" in shown
+    assert "  ! does\\nnot run" in shown
     bad = CliRunner().invoke(command.command, ["show", "../x", *options])
     assert bad.exit_code == 2
     assert json.loads((desk.folder / "a" / "card.json").read_text())["sha256"].startswith(digest)
+
+
+def told(kind: EventKind, release: str, text: str) -> bytes:
+    """An event of a worker."""
+    return msgspec.json.encode(OperationalEvent(kind, "digits", release, text, 7000, "w"))
 
 
 def hash_of(path: Path) -> str:

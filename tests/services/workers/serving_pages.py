@@ -8,6 +8,8 @@ import numpy as np
 from ounce_edge.pipeline.reports import GroupReport, Report
 from ounce_edge.telemetry.health import Health, serve_health
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.models_page import ModelsPage
+from ounce_schemas.models_page import MODELS_PAGE
 from ounce_schemas.routing import Choice
 
 from tests.support.edge.ladders import DIGITS, ladder, served
@@ -24,7 +26,9 @@ class FakeWorker:
         self.metrics = Metrics()
         self.health = Health(time.monotonic)
         self.health.starting, self.health.partitions = None, 1
-        self.metrics.describe("v7", [ladder(spec, served(DIGITS, LIGHT), served(DIGITS, HEAVY))])
+        self.ladder = ladder(spec, served(DIGITS, LIGHT), served(DIGITS, HEAVY))
+        self.metrics.describe("v7", [self.ladder])
+        self.page = ModelsPage()
         self.address = ""
 
     def answer(
@@ -56,7 +60,8 @@ class FakeWorker:
 @contextmanager
 def page_of(worker: FakeWorker) -> Iterator[FakeWorker]:
     """Serve its pages on a port that the system chooses."""
-    stop, port = serve_health("127.0.0.1", 0, worker.health, worker.metrics.registry)
+    pages = {MODELS_PAGE: worker.page.body}
+    stop, port = serve_health("127.0.0.1", 0, worker.health, worker.metrics.registry, pages)
     worker.address = f"127.0.0.1:{port}"
     try:
         yield worker

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -66,6 +67,46 @@ def test_status_says_what_is_amiss_by_its_exit_code() -> None:
     assert f"{ABSENT}  no worker at http://{ABSENT}/metrics" in gone.output
     assert draining.return_value == 1
     assert "not ready: draining" in draining.output
+
+
+def test_status_says_which_release_serves_and_why_another_one_does_not() -> None:
+    good, bad = "a" * 64, "b" * 64
+    with page_of(FakeWorker()) as worker:
+        worker.page.show(worker.ladder, good)
+        serves = run(worker.address)
+        worker.page.show_refused("digits", bad, "no model can serve: light: does not run")
+        worker.metrics.observe_event("digits", EventKind.MODELS_REFUSED)
+        refused = run(worker.address)
+        (state,) = json.loads(run(worker.address, "--json").output)
+    assert serves.return_value == 0
+    assert serves.output.splitlines()[1].endswith(f", release {good[:12]}")
+    assert refused.return_value == 3
+    assert refused.output.splitlines()[2:] == [
+        f"  ! digits: release {bad[:12]} does not serve, release {good[:12]} does: "
+        "no model can serve: light: does not run"
+    ]
+    assert (state["models"][0]["release"], state["models"][0]["asked"]) == (good, bad)
+    assert state["models"][0]["models"].keys() == {LIGHT, HEAVY}
+
+
+def test_status_names_each_model_that_was_refused_and_why() -> None:
+    with page_of(FakeWorker()) as worker:
+        worker.page.show(replace(worker.ladder, refused=["mlp: does not run"]), "")
+        worker.metrics.ladders.describe(replace(worker.ladder, refused=["mlp: does not run"]))
+        refused = run(worker.address)
+        worker.page.show_refused("digits", "", "task.json: can't be read")
+        whole = run(worker.address)
+    assert refused.output.splitlines()[2:] == ["  ! digits: refused: mlp: does not run"]
+    assert "not all serves, what was in its folder does: task.json: can't" in whole.output
+
+
+def test_a_page_of_models_that_is_none_is_told() -> None:
+    fake = FakeWorker()
+    fake.page.body = lambda: b"<html>"  # type: ignore[method-assign]
+    with page_of(fake) as worker:
+        result = run(worker.address)
+    assert result.return_value == 1
+    assert "/models is not a worker's" in result.output
 
 
 def test_what_is_no_address_is_wrong_usage() -> None:

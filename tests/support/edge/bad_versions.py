@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper
-from ounce_schemas.documents import CARD_FILE, MODEL_FILE
+from ounce_schemas.documents import CARD_FILE, EXPLANATION_FILE, MODEL_FILE
 
 PIXEL, BRIGHT = 5, 12.0
 """A bad version does what it is made for where this pixel is brighter: in a fifth of the digits."""
@@ -58,11 +58,38 @@ def make_narrow(folder: Path, most: int) -> None:
     _change(folder, lambda graph, raw, out: _narrow(graph, raw, out, most))
 
 
+def make_explanation_crash(folder: Path) -> None:
+    """Likewise one that is asked to explain its answer."""
+    path, card = folder / EXPLANATION_FILE, folder / CARD_FILE
+    content = _changed(path, _crashing)
+    document = json.loads(card.read_text())
+    document["explanation"]["sha256"] = hashlib.sha256(content).hexdigest()
+    # Else the canaries, which are real digits, might be what ends it.
+    document["canaries"] = None
+    card.write_text(json.dumps(document))
+
+
+def make_greedy(folder: Path) -> None:
+    """Any call asks for more memory than a machine has."""
+    _change(folder, _greedy, runs=False)
+
+
 _Nodes = Callable[[onnx.GraphProto, str, str], list[onnx.NodeProto]]
 
 
-def _change(folder: Path, nodes: _Nodes) -> None:
-    path, card = folder / MODEL_FILE, folder / CARD_FILE
+def _change(folder: Path, nodes: _Nodes, *, runs: bool = True) -> None:
+    card = folder / CARD_FILE
+    content = _changed(folder / MODEL_FILE, nodes)
+    document = json.loads(card.read_text())
+    digest = hashlib.sha256(content).hexdigest()
+    document |= {"sha256": digest, "version": digest[:12]}
+    inputs = document["canaries"]["inputs"]
+    document["canaries"] = _canaries(content, inputs) if runs else None
+    document.pop("explanation", None)
+    card.write_text(json.dumps(document))
+
+
+def _changed(path: Path, nodes: _Nodes) -> bytes:
     model = onnx.load(path)
     graph = model.graph
     output = graph.output[0].name
@@ -72,12 +99,7 @@ def _change(folder: Path, nodes: _Nodes) -> None:
     onnx.checker.check_model(model)
     content = model.SerializeToString()
     path.write_bytes(content)
-    document = json.loads(card.read_text())
-    digest = hashlib.sha256(content).hexdigest()
-    document |= {"sha256": digest, "version": digest[:12]}
-    document["canaries"] = _canaries(content, document["canaries"]["inputs"])
-    document.pop("explanation", None)
-    card.write_text(json.dumps(document))
+    return content
 
 
 def _canaries(content: bytes, inputs: Mapping[str, list[float]]) -> dict[str, object]:
@@ -159,6 +181,17 @@ def _narrow(graph: onnx.GraphProto, good: str, output: str, most: int) -> list[o
         node("Gather", ["bad_shape", "bad_first"], ["bad_size"]),
         node("Gather", ["bad_ones", "bad_size"], ["bad_unit"]),
         node("Mul", [good, "bad_unit"], [output]),
+    ]
+
+
+def _greedy(graph: onnx.GraphProto, good: str, output: str) -> list[onnx.NodeProto]:
+    """The sum of 10^15 zeros is added."""
+    _constants(graph, shape=np.array([10**15]), zero=np.array(0.0, np.float32))
+    node = helper.make_node
+    return [
+        node("Expand", ["bad_zero", "bad_shape"], ["bad_zeros"]),
+        node("ReduceSum", ["bad_zeros"], ["bad_sum"], keepdims=0),
+        node("Add", [good, "bad_sum"], [output]),
     ]
 
 

@@ -3,6 +3,7 @@
 import atexit
 import logging
 import multiprocessing
+import signal
 import threading
 import weakref
 from collections.abc import Callable
@@ -27,8 +28,21 @@ def _end_all() -> None:
         child.end()
 
 
+_KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
+"""Exit codes of a process that the system ended, as where memory is short; the second as shells and
+containers give it."""
+
+
 class ApartError(RuntimeDownError):
-    """A call whose process died, broke, did not answer or is busy; or is not there yet."""
+    """A call whose process died, broke, did not answer or is busy; or is not there yet.
+
+    Attributes:
+        is_killed: the system ended the process, as where memory is short.
+    """
+
+    def __init__(self, text: str, *, is_killed: bool = False) -> None:
+        super().__init__(text)
+        self.is_killed = is_killed
 
 
 class Child:
@@ -148,4 +162,4 @@ class Child:
             how = "hangs"
         else:
             how = f"ended with signal {-code}" if code < 0 else f"ended with exit code {code}"
-        return ApartError(f"{self.told} {how}")
+        return ApartError(f"{self.told} {how}", is_killed=code in _KILLED)

@@ -28,7 +28,15 @@ class RuntimeDownError(RuntimeError):
 
 
 class CrashedError(RuntimeError):
-    """A call took down the process that ran it, or never returned: an input of it is fatal."""
+    """A call took down the process that ran it, or never returned: an input of it is fatal.
+
+    Attributes:
+        is_killed: it ended as where the system lacks memory, which says nothing of the input.
+    """
+
+    def __init__(self, text: str, *, is_killed: bool = False) -> None:
+        super().__init__(text)
+        self.is_killed = is_killed
 
 
 class EngineAbsentError(ArtifactError):

@@ -34,10 +34,14 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _NO_MEMORY = re.compile("Failed to allocate memory|bad_alloc|MemoryError")
-"""As ONNX Runtime, C++ and Python say it."""
 
 _FIRST_TO_DIE = "1000"
 """For `oom_score_adj` of Linux: where memory runs out, this process is killed before the worker."""
+
+
+def lacks_memory(text: str) -> bool:
+    """Whether an error is one of too little memory, as ONNX Runtime, C++ and Python say it."""
+    return _NO_MEMORY.search(text) is not None
 
 
 class Isolation:
@@ -98,6 +102,12 @@ class Isolation:
             child.end()
         self.end()
 
+    def reach(self) -> bool:
+        """Whether there is a process; it is started where there is none, and `failure` says why
+        there can be none."""
+        with self._lock:
+            return self._started() is not None
+
     def number(self) -> int:
         """For one more model."""
         return next(self._numbers)
@@ -123,7 +133,7 @@ class Isolation:
                 logger.warning("a call of %s took its process down: %s", file.path, e)
                 raise CrashedError(f"took its process down: {e}") from e
             except RuntimeError as e:
-                if _NO_MEMORY.search(str(e)) is None:
+                if not lacks_memory(str(e)):
                     raise
                 self._end_child()  # what the call has taken may be lacked by the next one
                 self._count_crash()  # in the worker it might have been one
@@ -149,7 +159,8 @@ class Isolation:
                     except ApartError as e:
                         self._note_crash()
                         logger.warning("%s took its process down: %s", function.__name__, e)
-                        raise CrashedError(f"took its process down: {e}") from e
+                        text = f"took its process down: {e}"
+                        raise CrashedError(text, is_killed=e.is_killed) from e
                     return answer
         return function(*arguments)
 

@@ -4,15 +4,14 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 from ounce_schemas.errors import ArtifactError
-from ounce_schemas.event import EventKind
 from ounce_schemas.release import InService
 
 from ounce_edge.broker.followed_models import FollowedModels
 from ounce_edge.models.release_cache import ReleaseCache
-from ounce_edge.telemetry.events import Events
+from ounce_edge.worker.models.beginning import Source, Sources
 from ounce_edge.worker.models.reload import Reload
 
 logger = logging.getLogger(__name__)
@@ -53,8 +52,9 @@ class ModelFollowing:
         self._wanted = {task: _Wanted() for task in tasks}
         self._clock = clock
 
-    def begin(self, served: Mapping[str, InService]) -> dict[str, Path]:
-        """Folders of models to begin with, by task; tasks of which no release serves are absent.
+    def begin(self, served: Mapping[str, InService]) -> dict[str, Sources]:
+        """Where models come from to begin with, by task; tasks of which no release serves are
+        absent.
 
         Where a release can't be had, the one that served last serves, until it can.
 
@@ -68,17 +68,19 @@ class ModelFollowing:
         for task, wanted in self._wanted.items():
             if task not in served:
                 continue
+            asked, last = served[task].release, partial(self._last, task)
+            wanted.digest = asked
             try:
-                wanted.digest = served[task].release
-                found[task] = self._cache.fetch(task, wanted.digest)
-                self._cache.serves(task, wanted.digest)
+                first = Source(self._cache.fetch(task, asked), asked)
             except ArtifactError as e:
-                last = self._cache.last(task)
-                if last is None:
+                served_last = last()
+                if served_last is None:
                     raise
                 logger.error("models of task %s are those that served last: %s", task, e)
-                found[task] = last
+                found[task] = Sources(asked, served_last, why=str(e))
                 self._try_again(wanted)
+            else:
+                found[task] = Sources(asked, first, last)
         return found
 
     @property
@@ -86,7 +88,7 @@ class ModelFollowing:
         """Tasks of which a release is to serve."""
         return {task for task, wanted in self._wanted.items() if wanted.digest}
 
-    def look(self, reload: Reload, events: Events) -> None:
+    def look(self, reload: Reload) -> None:
         """Take what is new, and what is to be tried again; what goes wrong with one task costs no
         other anything."""
         served = self._topic.latest()
@@ -97,7 +99,7 @@ class ModelFollowing:
             except ArtifactError as e:
                 self._try_again(wanted)
                 text = f"{e}; what served goes on, trying again in {wanted.wait_s:g} s"
-                events.tell(EventKind.MODELS_REFUSED, task, "models", text)
+                reload.refuse(task, wanted.digest, text)
             except Exception:  # without this the thread would end, and nobody would know
                 self._try_again(wanted)
                 logger.exception("models of task %s are not taken, trying again", task)
@@ -108,9 +110,11 @@ class ModelFollowing:
         if digest != wanted.digest:
             wanted.digest, wanted.wait_s = digest, FIRST_AGAIN_S
         wanted.again_at_s = float("inf")
-        folder = self._cache.fetch(task, digest)
-        if reload.take(task, folder):
-            self._cache.serves(task, digest)
+        reload.take(task, self._cache.fetch(task, digest), digest)
+
+    def _last(self, task: str) -> Source | None:
+        folder = self._cache.last(task)
+        return None if folder is None else Source(folder, folder.name)
 
     def _try_again(self, wanted: _Wanted) -> None:
         wanted.again_at_s = self._clock() + wanted.wait_s

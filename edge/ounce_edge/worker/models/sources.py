@@ -5,6 +5,7 @@ import logging
 import math
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -14,11 +15,19 @@ from ounce_schemas.release_signature import need_model_signing
 from ounce_schemas.topics import models_topic
 
 from ounce_edge.broker.followed_models import FollowedModels
+from ounce_edge.models.catalogue import Ladder
+from ounce_edge.models.cpu_and_gpu import load_everywhere
+from ounce_edge.models.energy import make_meters
+from ounce_edge.models.first_trial import first_trial
 from ounce_edge.models.release_cache import ReleaseCache
 from ounce_edge.models.runtime_choice import RuntimeChoice
+from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
+from ounce_edge.models.tried import Tried
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.models_page import ModelsPage
+from ounce_edge.worker.models.beginning import Beginning, Source, Sources, begin_with
 from ounce_edge.worker.models.engine_building import EngineBuilding
 from ounce_edge.worker.models.following import ModelFollowing
 from ounce_edge.worker.models.reload import Reload
@@ -33,7 +42,7 @@ _JOIN_S = 10.0
 
 
 class ModelSources:
-    """Gives the folders to begin with, and puts in service what comes later, on one thread.
+    """Gives the models to begin with, and puts in service what comes later, on one thread.
 
     Args:
         settings: of the worker.
@@ -46,11 +55,12 @@ class ModelSources:
 
     def __init__(self, settings: WorkerSettings, metrics: Metrics) -> None:
         self._settings = settings
-        self._folders = dict.fromkeys(settings.task, settings.models)
+        self._from = {task: Sources("", Source(settings.models)) for task in settings.task}
+        self._begun: dict[str, Beginning] = {}
         engines = _engines_of(settings)
         self._has_engines = engines is not None
         self._watching = ModelWatching(settings.models, settings.task, engines)
-        self._following = self._topic = self._cache_lock = None
+        self._following = self._topic = self._cache = self._cache_lock = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         if settings.models_store is None:
@@ -74,45 +84,74 @@ class ModelSources:
             settings.fetch_wait_ms,
             metrics.count_passed_over(models_topic()),
         )
-        cache = ReleaseCache(
+        self._cache = ReleaseCache(
             store,
             settings.models_cache,
             round(settings.models_cache_mb * 1e6),
             settings.models_key,
         )
-        self._following = ModelFollowing(self._topic, cache, settings.task)
+        self._following = ModelFollowing(self._topic, self._cache, settings.task)
 
-    def begin(self) -> dict[str, Path]:
-        """The folder of models of each task.
+    def begin(self, runtime: Runtime) -> None:
+        """Fetch, try and load the models that each task begins with.
+
+        Args:
+            runtime: loads them.
 
         Raises:
-            ArtifactError: a release can't be had.
+            ArtifactError: a release can't be had, or no model of a task can serve.
             BrokerError: the topic is absent or not compacted, or can't be read.
         """
+        settings = self._settings
         if self._following is not None and self._topic is not None:
-            records = self._topic.start(self._settings.kafka_timeout_s)
-            self._folders |= self._following.begin(records)
-        return self._folders
+            self._from |= self._following.begin(self._topic.start(settings.kafka_timeout_s))
+        tried = Tried(settings.state / "tried", runtime.name)
+        self._trial = partial(first_trial, settings.threads, tried)
+        with self._trial(needs_process=False) as trial:
+            for task, sources in self._from.items():
+
+                def load(folder: Path, serving: Ladder | None, task: str = task) -> Ladder:
+                    return load_everywhere(
+                        folder, task, runtime, serving=serving, first_trial=trial
+                    )
+
+                self._begun[task] = begin_with(sources, load)
+
+    def first_ladder(self, task: str) -> Ladder:
+        """The models that a task begins with; after `begin`, before `start`."""
+        return self._begun[task].ladder
 
     def start(
-        self, serving: Serving, reload: Reload, events: Events, building: EngineBuilding | None
+        self,
+        serving: Serving,
+        runtime: Runtime,
+        events: Events,
+        page: ModelsPage,
+        building: EngineBuilding | None,
     ) -> None:
-        """Begin to look for what is new.
+        """Say what serves, and begin to look for what is new.
 
         Args:
             serving: what serves now.
-            reload: puts in service what is new.
+            runtime: loads what comes.
             events: tells people.
+            page: shows what serves.
             building: where there is a GPU that needs engines, builds those of all models.
         """
-        reload.folders |= self._folders
+        watts = make_meters(runtime).watts
+        reload = Reload(serving, runtime, events, watts, self._trial, page)
         if building is not None:
             reload.taken = building.add
-            for task, folder in self._folders.items():
-                building.add(task, folder, serving.edition(task).ladder)
-        if self._settings.models_watch_s or self._following is not None or self._has_engines:
+        if self._cache is not None:
+            reload.released = self._cache.serves
+        for task, begun in self._begun.items():
+            reload.begin(task, begun)
+        all_tried = all(begun.ladder.is_tried for begun in self._begun.values())
+        self._begun.clear()  # else models that others replace would keep their memory
+        looks = self._settings.models_watch_s or self._following is not None or self._has_engines
+        if looks or not all_tried:
             self._thread = threading.Thread(
-                target=self._run, args=(reload, events), name="models", daemon=True
+                target=self._run, args=(reload,), name="models", daemon=True
             )
             self._thread.start()
 
@@ -126,17 +165,17 @@ class ModelSources:
         if self._cache_lock is not None:
             self._cache_lock.close()
 
-    def _run(self, reload: Reload, events: Events) -> None:
+    def _run(self, reload: Reload) -> None:
         every_s = self._settings.models_watch_s or math.inf
         watched_at_s = time.monotonic()
         while not self._stopping.is_set():
             self._wait(min(every_s, _LOOK_S))
             released = set[str]()
             if self._following is not None and not self._stopping.is_set():
-                self._following.look(reload, events)
+                self._following.look(reload)
                 released = self._following.released
             if not self._stopping.is_set():
-                self._watching.look_at_gpu(reload)
+                self._watching.look_again(reload)
             if time.monotonic() - watched_at_s >= every_s and not self._stopping.is_set():
                 watched_at_s = time.monotonic()
                 self._watching.look(reload, released)

@@ -14,12 +14,13 @@ from ounce_edge.worker.models.reload import Reload
 logger = logging.getLogger(__name__)
 
 FIRST_AGAIN_S, LAST_AGAIN_S = 60.0, 3600.0
-"""From a GPU that had no room for a model, or failed with it, to the next try, and at most."""
+"""From a model that could not be tried, or for which the GPU had no room, to the next try, and at
+most."""
 
 
 @dataclass
 class _NextTry:
-    """When models that failed on the GPU are loaded there again."""
+    """When the models of a task are loaded again."""
 
     at_s: float
     wait_s: float = FIRST_AGAIN_S
@@ -63,9 +64,10 @@ class ModelWatching:
             except Exception:  # without this the thread would end, and nobody would know
                 logger.exception("models of task %s are not looked at, trying again", task)
 
-    def look_at_gpu(self, reload: Reload) -> None:
+    def look_again(self, reload: Reload) -> None:
         """Offer models on the GPU whose engines have come, those of releases too; and from time to
-        time those that failed there, since a GPU that was full may have room."""
+        time those that failed there, since a GPU that was full may have room, and those that could
+        not be tried."""
         known, self._known = self._known, self._contents()
         has_come = not self._known <= known
         for task in self._watches:
@@ -73,10 +75,10 @@ class ModelWatching:
                 if self._is_due(task, reload) or has_come:
                     reload.again(task)
             except Exception:
-                logger.exception("models of task %s are not tried on the GPU", task)
+                logger.exception("models of task %s are not tried again", task)
 
     def _is_due(self, task: str, reload: Reload) -> bool:
-        if not reload.has_failed_on_gpu(task):
+        if not reload.may_find_more(task):
             self._next_tries.pop(task, None)
             return False
         now_s = self._clock()

@@ -76,8 +76,9 @@ class WorkerSettings(TelemetrySettings, GpuSettings, RegistrySettings):
     )
     state: Path = Field(
         default=Path("state"),
-        description="With --follow-policies: folder that keeps the last good policy, for a start "
-        "at which Kafka can't give it",
+        description="Folder that keeps what the next start needs: which models passed their trial "
+        "here, and with --follow-policies the last good policy, for a start at which Kafka can't "
+        "give it",
     )
     group: str = Field(default="ounce", min_length=1, description="Kafka consumer group")
     name: str | None = Field(

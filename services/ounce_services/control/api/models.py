@@ -12,6 +12,7 @@ from ounce_services.control.access.principal import Principal
 from ounce_services.control.api.calls import Base, Editor, Parts, Viewer, set_etag, set_status
 from ounce_services.control.errors import NotFoundError
 from ounce_services.control.model_book import Put, Shown
+from ounce_services.control.model_news import read_model_news
 from ounce_services.control.store.outbox import State
 from ounce_services.control.tenancy import visible_note
 
@@ -58,6 +59,19 @@ class ReleaseDetail(ReleaseLine):
 
     parent: str | None
     files: list[FileLine]
+
+
+class WorkerModelsLine(BaseModel):
+    """What a worker told of the models of a task."""
+
+    worker: str
+    release: str | None
+    """First digits of the release that it serves; null: it told of none."""
+    told_ms: int
+    refuses: bool
+    """Whether it does not serve all that is to serve."""
+    troubles: list[str]
+    """What somebody should look at: why models are refused, or worse than their cards."""
 
 
 class Chosen(BaseModel):
@@ -117,6 +131,22 @@ def show_release(
     shown = plane.models.release(task, release)
     files = [FileLine(**file.model_dump()) for file in shown.release.files]
     return ReleaseDetail(**_line(shown, caller), parent=shown.release.parent, files=files)
+
+
+@router.get("/{task}/workers", summary="List what workers serve of a task")
+def list_workers(plane: Parts, caller: Viewer, task: Task) -> list[WorkerModelsLine]:
+    """Which release each worker serves, and why not the one that is to serve."""
+    return [
+        WorkerModelsLine(
+            worker=told.worker,
+            release=told.release,
+            told_ms=told.told_ms,
+            refuses=told.refuses,
+            troubles=list(told.troubles),
+        )
+        for told in read_model_news(plane.policy_topic, plane.models, caller)
+        if told.task == task
+    ]
 
 
 @router.put("/{task}/serving", status_code=201, summary="Put a release in service")

@@ -14,6 +14,7 @@ from ounce_services.control.console.changes import BaseField, TaskField
 from ounce_services.control.console.pages import page
 from ounce_services.control.errors import NotFoundError, RefusedError
 from ounce_services.control.model_book import Shown
+from ounce_services.control.model_news import read_model_news
 from ounce_services.control.plane import Plane
 from ounce_services.control.store.outbox import Kind
 
@@ -24,10 +25,15 @@ router = APIRouter(include_in_schema=False, prefix="/models")
 def show(request: Request, plane: Parts, caller: Viewer) -> Response:
     """What serves of each task, and its releases."""
     serving, releases, trouble = _read(plane)
+    try:
+        news = read_model_news(plane.policy_topic, plane.models, caller)
+    except BrokerError as e:
+        news, trouble = [], trouble or str(e)
     waiting = [r for r in plane.outbox.waiting() if r.kind is Kind.MODELS]
     return page(
         request, "models", caller, serving=serving, releases=releases, trouble=trouble,
-        tasks=sorted({*serving, *releases}), waiting=waiting,
+        tasks=sorted({*serving, *releases, *(told.task for told in news)}), waiting=waiting,
+        news=news,
         may_change=caller.tenant is None,
     )  # fmt: skip
 

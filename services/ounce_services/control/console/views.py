@@ -19,6 +19,7 @@ from ounce_services.control.console.frontier import plot
 from ounce_services.control.console.pages import page
 from ounce_services.control.errors import NotFoundError
 from ounce_services.control.fleet import read_fleet
+from ounce_services.control.model_news import read_model_news
 from ounce_services.control.plane import Plane
 from ounce_services.control.stream import WINDOW_S, TaskStream
 from ounce_services.policies.listing import since
@@ -56,8 +57,9 @@ def show_fleet(request: Request, plane: Parts, caller: Viewer, task: TaskQuery =
     trouble = ""
     try:
         workers = read_fleet(plane.policy_topic, caller)
+        news = read_model_news(plane.policy_topic, plane.models, caller)
     except BrokerError as e:
-        workers, trouble = [], str(e)
+        workers, news, trouble = [], [], str(e)
     version, now_ms = plane.policies.history().current, time.time() * 1e3
     silent = [w for w in workers if w.is_silent(version, now_ms)]
     current = None if version is None else version.name
@@ -68,6 +70,7 @@ def show_fleet(request: Request, plane: Parts, caller: Viewer, task: TaskQuery =
     return page(
         request, "fleet", caller, workers=told, silent=silent, task=task,
         since=partial(since, now_ms=now_ms), trouble=trouble, current=current,
+        news=[told for told in news if told.troubles],
         **_streams(plane, caller.tenant is None, task),
     )  # fmt: skip
 

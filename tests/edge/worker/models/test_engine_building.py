@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ounce_edge.models.catalogue import NotTriedError
 from ounce_edge.models.cpu_and_gpu import CpuAndGpu
 from ounce_edge.models.runtimes.base import LoadedModel
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_edge.models.runtimes.tensorrt.cache import EngineCache
 from ounce_edge.models.runtimes.tensorrt.cuda import OUT_OF_MEMORY, CudaError
 from ounce_edge.models.runtimes.tensorrt.libraries import Flavour
+from ounce_edge.worker.models.beginning import Source
 from ounce_edge.worker.models.engine_building import EngineBuilding
 from ounce_edge.worker.models.reload import Reload
 from ounce_edge.worker.models.watching import ModelWatching
@@ -21,7 +24,7 @@ from ounce_schemas.errors import ArtifactError
 from ounce_schemas.event import EventKind
 
 from tests.edge.worker.models.test_following import Fleet
-from tests.support.edge.ladders import DIGITS, ladder, served, write_model
+from tests.support.edge.ladders import DIGITS, ladder, served, write_ladder, write_model
 from tests.support.process.wait import is_running, wait_until
 from tests.support.tensorrt.rtx import rtx_or_skip
 
@@ -165,30 +168,53 @@ def test_a_release_that_comes_is_built_beside_and_then_offered_on_the_gpu(tmp_pa
     fleet = Fleet(tmp_path)
     engines = EngineCache(tmp_path / "engines")
     reload = Reload(fleet.serving, CpuAndGpu(fleet.runtime, NeedsEngines(engines)), fleet.told)
-    reload.folders["digits"] = fleet.models
+    reload.sources["digits"] = Source(fleet.models)
     building = EngineBuilding(tmp_path / "engines", command=WRITE)
     reload.taken = building.add
     watching = ModelWatching(fleet.models, ["digits"], engines)
 
     def look() -> list[str]:
         fleet.events.clear()
-        fleet.following.look(reload, fleet.told)
-        watching.look_at_gpu(reload)
+        fleet.following.look(reload)
+        watching.look_again(reload)
         return [model.card.model for model in fleet.pipeline.ladder.models]
 
     assert look() == ["a", "b"]
     fleet.fakes["c"] = FakeModel(DIGITS)
     write_model(fleet.folder, DIGITS, "c", "model c")
     fleet.publish()
-    fleet.following.look(reload, fleet.told)
+    fleet.following.look(reload)
     assert [m.card.model for m in fleet.pipeline.ladder.models] == ["a", "b", "c"]
     assert building.wait(300)
     assert look() == ["a", "b", "c", "a-gpu", "b-gpu", "c-gpu"]
     assert [kind for kind, _ in fleet.events] == [EventKind.MODELS_CHANGED]
     assert look() == ["a", "b", "c", "a-gpu", "b-gpu", "c-gpu"]
     assert fleet.events == []
-    assert reload.folders["digits"].parent == fleet.place / "releases"
+    assert reload.sources["digits"].folder.parent == fleet.place / "releases"
     building.close()
+    fleet.serving.close()
+
+
+def test_what_serves_is_offered_on_the_gpu_while_a_release_waits_for_its_trial(
+    tmp_path: Path,
+) -> None:
+    fleet = Fleet(tmp_path)
+    gpu = FullGpu()
+    fleet.runtime = CpuAndGpu(fleet.runtime, gpu)
+
+    def trial(path: Path, *_: Any) -> None:
+        raise NotTriedError(f"{path}: no room")
+
+    reload = fleet.make_reload(trial)
+    reload.sources["digits"] = Source(fleet.models)
+    release = write_ladder(tmp_path / "other", DIGITS, "a")
+    write_model(release, DIGITS, "a", "another a")
+    assert not reload.take("digits", release.parent, "f" * 64)
+    gpu.is_full = False
+    reload.again("digits")
+    names = [model.card.model for model in fleet.pipeline.ladder.models]
+    assert names == ["a", "b", "a-gpu", "b-gpu"]
+    assert reload.may_find_more("digits")
     fleet.serving.close()
 
 
@@ -204,19 +230,19 @@ def test_a_gpu_that_was_full_is_tried_again_later_and_later(tmp_path: Path) -> N
     tried_at_s = []
     for second in range(0, 14_000, 20):
         now_s, before = float(second), gpu.loads
-        watching.look_at_gpu(reload)
+        watching.look_again(reload)
         if gpu.loads > before:
             tried_at_s.append(second)
     assert tried_at_s == [60, 180, 420, 900, 1860, 3780, 7380, 10980]
-    assert reload.has_failed_on_gpu("digits")
+    assert reload.may_find_more("digits")
     gpu.is_full = False
     now_s = 14_580.0
-    watching.look_at_gpu(reload)
+    watching.look_again(reload)
     names = [model.card.model for model in fleet.pipeline.ladder.models]
     assert names == ["a", "b", "a-gpu", "b-gpu"]
-    assert not reload.has_failed_on_gpu("digits")
+    assert not reload.may_find_more("digits")
     loads, now_s = gpu.loads, 30_000.0
-    watching.look_at_gpu(reload)
+    watching.look_again(reload)
     assert gpu.loads == loads
     fleet.serving.close()
 
@@ -225,7 +251,7 @@ def test_engines_of_other_models_change_nothing(tmp_path: Path) -> None:
     fleet = Fleet(tmp_path)
     engines = EngineCache(tmp_path / "engines")
     reload = Reload(fleet.serving, CpuAndGpu(fleet.runtime, NeedsEngines(engines)), fleet.told)
-    reload.folders["digits"] = fleet.models
+    reload.sources["digits"] = Source(fleet.models)
     watching = ModelWatching(fleet.models, ["digits"], engines)
     before = fleet.pipeline.edition
     building = EngineBuilding(tmp_path / "engines", command=WRITE)
@@ -234,7 +260,7 @@ def test_engines_of_other_models_change_nothing(tmp_path: Path) -> None:
     building.add("other", tmp_path, fleet.pipeline.ladder)
     assert building.wait(300)
     assert engines.contents()
-    watching.look_at_gpu(reload)
+    watching.look_again(reload)
     assert fleet.pipeline.edition is before
     building.close()
     fleet.serving.close()

@@ -1,20 +1,27 @@
 """A model that crashes is refused before it is loaded where requests are answered."""
 
+import errno
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ounce_edge.models.catalogue import Ladder, load_ladder
+from ounce_edge.models.catalogue import Ladder, NotTriedError, ServedModel, load_ladder
 from ounce_edge.models.first_beliefs import START_UP_BATCH_SIZES
 from ounce_edge.models.first_trial import first_trial
 from ounce_edge.models.runtimes.apart_child import Child
 from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.models.tried import Tried
+from ounce_schemas.errors import ArtifactError
 
 from tests.support.edge.bad_versions import (
     make_crashing,
+    make_explanation_crash,
+    make_greedy,
     make_narrow,
     make_no_number,
     make_slow,
@@ -26,6 +33,31 @@ def reloaded(models: Path, serving: Ladder) -> Ladder:
     runtime = OnnxCpuRuntime()
     with first_trial(1) as trial:
         return load_ladder(models, "digits", runtime, serving=serving, first_trial=trial)
+
+
+def first_loaded(models: Path, tried: Tried | None = None) -> Ladder:
+    """What a worker begins with."""
+    with first_trial(1, tried, needs_process=False) as trial:
+        return load_ladder(models, "digits", OnnxCpuRuntime(), first_trial=trial)
+
+
+def explanation_of(ladder: Ladder) -> ServedModel | None:
+    """Of the network."""
+    [found] = [m.explained for m in ladder.models if m.card.model == "mlp"]
+    return found
+
+
+def files_tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Files that are tried from now on."""
+    asked = list[str]()
+    ask = Child.ask
+
+    def note(child: Child, limit_s: float, *message: Any) -> Any:
+        asked.extend(f"{p.parent.name}/{p.name}" for p in message if isinstance(p, Path))
+        return ask(child, limit_s, *message)
+
+    monkeypatch.setattr(Child, "ask", note)
+    return asked
 
 
 @pytest.fixture
@@ -92,3 +124,116 @@ def test_a_trial_has_as_much_time_as_a_load(models: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(Child, "ask", note)
     reloaded(models, serving)
     assert limits_s == [Limits.load_s]
+
+
+def test_an_explanation_that_crashes_is_refused_and_the_one_before_goes_on(models: Path) -> None:
+    serving = load_ladder(models, "digits", OnnxCpuRuntime())
+    make_explanation_crash(models / "digits" / "mlp")
+    after = reloaded(models, serving)
+    [refused] = after.refused
+    assert refused.startswith("mlp explained: ")
+    assert "took its process down: the process ended with signal 8" in refused
+    good, kept = explanation_of(serving), explanation_of(after)
+    assert good is not None
+    assert kept is not None
+    assert kept.loaded is good.loaded
+
+
+def test_where_none_was_before_its_model_serves_without(models: Path) -> None:
+    make_explanation_crash(models / "digits" / "mlp")
+    after = first_loaded(models)
+    assert [line.split(":")[0] for line in after.refused] == ["mlp explained"]
+    assert after.n_refused == 0
+    assert len(after.models) == 2
+    assert explanation_of(after) is None
+
+
+def test_a_trial_that_the_system_ends_says_nothing_of_the_model(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where memory is short, which ends the trial before the worker."""
+    ask = Child.ask
+
+    def kill(child: Child, limit_s: float, *message: Any) -> Any:
+        if "mlp" in str(message[3:6]):
+            assert child.pid is not None
+            os.kill(child.pid, signal.SIGKILL)
+        return ask(child, limit_s, *message)
+
+    monkeypatch.setattr(Child, "ask", kill)
+    after = first_loaded(models)
+    assert [m.card.model for m in after.models] == ["logistic-regression"]
+    [refused] = after.refused
+    assert "ended with signal 9, as where memory is short: it is tried again" in refused
+    assert not after.is_tried
+
+
+def test_a_trial_that_wants_more_memory_than_is_free_says_nothing_either(models: Path) -> None:
+    make_greedy(models / "digits" / "logistic-regression")
+    after = first_loaded(models)
+    [refused] = after.refused
+    assert "wants more memory than is free: it is tried again" in refused
+    assert not after.is_tried
+    assert [m.card.model for m in after.models] == ["mlp"]
+    shutil.rmtree(models / "digits" / "mlp")
+    with pytest.raises(NotTriedError, match="no model can serve"):
+        first_loaded(models)
+
+
+def test_a_model_that_is_only_bad_is_refused_for_good(models: Path) -> None:
+    make_crashing(models / "digits" / "mlp")
+    after = first_loaded(models)
+    assert (len(after.refused), after.n_refused, after.is_tried) == (1, 1, True)
+
+
+def test_what_passed_is_not_tried_again_and_what_is_refused_is(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_crashing(models / "digits" / "mlp")
+    tried = Tried(tmp_path / "tried", "onnxruntime-cpu 1")
+    first, asked = first_loaded(models, tried), files_tried(monkeypatch)
+    assert first_loaded(models, tried).refused == first.refused
+    assert asked == ["mlp/model.onnx"]
+    asked.clear()
+    first_loaded(models, Tried(tmp_path / "tried", "onnxruntime-cpu 2"))
+    others = ["logistic-regression/model.onnx", "logistic-regression/explanation.onnx"]
+    assert asked == [*others, "mlp/model.onnx"]
+
+
+def test_a_folder_that_takes_nothing_costs_the_trials_of_the_next_start_alone(
+    models: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    assert first_loaded(models, Tried(tmp_path / "file" / "tried", "x")).refused == []
+
+
+def test_where_there_can_be_no_process_models_wait_or_are_loaded_untried(
+    models: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: Any) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(Child, "_start", fails)
+    ladder = first_loaded(models)
+    assert (len(ladder.models), ladder.is_tried) == (2, True)
+    assert "is loaded untried: there can be no process to try it in" in caplog.text
+    make_slow(models / "digits" / "mlp")
+    after = reloaded(models, ladder)
+    [refused] = after.refused
+    assert "Resource temporarily unavailable" in refused
+    assert not after.is_tried
+
+
+def test_for_one_change_what_is_refused_is_tried_once(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_crashing(models / "digits" / "mlp")
+    shutil.rmtree(models / "digits" / "logistic-regression")
+    asked, why = files_tried(monkeypatch), list[str]()
+    with first_trial(1) as trial:
+        for _ in range(2):
+            with pytest.raises(ArtifactError) as refused:
+                load_ladder(models, "digits", OnnxCpuRuntime(), first_trial=trial)
+            why.append(str(refused.value))
+    assert asked == ["mlp/model.onnx"]
+    assert why[0] == why[1]

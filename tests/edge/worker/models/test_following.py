@@ -1,24 +1,44 @@
 """What `ounce.models` says is put in service; what can't be had is tried again, and named."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from ounce_edge.models.catalogue import Ladder, Trial, load_ladder
 from ounce_edge.models.release_cache import ReleaseCache
-from ounce_edge.models.runtimes.fake import FakeModel
+from ounce_edge.models.runtimes.base import LoadedModel
+from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.models_page import ModelsPage
+from ounce_edge.worker.models.beginning import Beginning, Source, begin_with
 from ounce_edge.worker.models.following import ModelFollowing
+from ounce_edge.worker.models.reload import Reload
 from ounce_edge.worker.models.sources import ModelSources
 from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.errors import ArtifactError, OunceError
 from ounce_schemas.event import EventKind
 from ounce_schemas.model_store import ModelStore
+from ounce_schemas.models_page import TaskModels
 from ounce_schemas.release import InService
 
 from tests.edge.worker.models.test_reload import Bench
 from tests.support.edge.ladders import DIGITS, write_model
 from tests.support.edge.stores import in_service, put_release
+
+
+def _fails(inputs: Any) -> Any:
+    raise RuntimeError("broken")
+
+
+class Runtime(FakeRuntime):
+    """Fake models, of which those run that are not written as bad ones."""
+
+    def load(self, path: Path, content: bytes) -> LoadedModel:
+        good = super().load(path, content)
+        return FakeModel(DIGITS, _fails) if content.startswith(b"bad") else good
 
 
 class Topic:
@@ -41,11 +61,40 @@ class Fleet(Bench):
         self.now_s = 0.0
         self.topic = Topic()
         self.following = self.start()
+        self.runtime: Any = Runtime(self.fakes)
+        self.page = ModelsPage()
+        self.reload = self.make_reload()
+
+    def make_reload(self, trial: Trial | None = None) -> Reload:
+        reload = Reload(
+            self.serving, self.runtime, self.told, page=self.page,
+            first_trial=lambda: nullcontext(trial),
+        )  # fmt: skip
+        reload.released = self.cache.serves
+        return reload
 
     def start(self, tasks: Any = ("digits",)) -> ModelFollowing:
-        cache = ReleaseCache(self.store, self.place, 1_000_000, ())
+        self.cache = ReleaseCache(self.store, self.place, 1_000_000, ())
         topic: Any = self.topic
-        return ModelFollowing(topic, cache, tasks, lambda: self.now_s)
+        return ModelFollowing(topic, self.cache, tasks, lambda: self.now_s)
+
+    def begin(self) -> Beginning:
+        """As a worker starts."""
+
+        def load(folder: Path, serving: Ladder | None) -> Ladder:
+            return load_ladder(folder, "digits", self.runtime, serving=serving)
+
+        self.events.clear()
+        sources = self.following.begin(self.topic.served)["digits"]
+        begun = begin_with(sources, load)
+        self.reload.begin("digits", begun)
+        return begun
+
+    @property
+    def shown(self) -> TaskModels:
+        """What the worker's page says."""
+        [shown] = msgspec.json.decode(self.page.body(), type=list[TaskModels])
+        return shown
 
     def publish(self) -> str:
         digest = put_release(self.store, self.folder)
@@ -54,7 +103,7 @@ class Fleet(Bench):
 
     def look(self) -> list[EventKind]:
         self.events.clear()
-        self.following.look(self.reload, self.told)
+        self.following.look(self.reload)
         return [kind for kind, _ in self.events]
 
 
@@ -75,8 +124,8 @@ def test_a_published_release_serves_once_and_is_what_the_next_start_begins_with(
     assert fleet.following.released == {"digits"}
     names = [m.card.model for m in fleet.pipeline.ladder.models]
     assert names == ["a", "b", "c"]
-    folder = fleet.start().begin(fleet.topic.served)
-    assert folder == {"digits": fleet.place / "releases" / digest}
+    [sources] = fleet.start().begin(fleet.topic.served).values()
+    assert sources.first == Source(fleet.place / "releases" / digest, digest)
 
 
 def test_a_store_that_is_away_is_told_and_tried_again_until_it_is_back(fleet: Fleet) -> None:
@@ -99,17 +148,21 @@ def test_a_store_that_is_away_is_told_and_tried_again_until_it_is_back(fleet: Fl
 
 def test_a_start_without_the_store_begins_with_what_served_last(fleet: Fleet) -> None:
     digest = fleet.publish()
-    fleet.following.begin(fleet.topic.served)
+    fleet.begin()
     write_model(fleet.folder, DIGITS, "b", "another b")
-    fleet.publish()
+    asked = fleet.publish()
     store = Path(fleet.store.url)
     store.rename(store.with_name("away"))
     fleet.following = fleet.start()
-    folder = fleet.following.begin(fleet.topic.served)
-    assert folder == {"digits": fleet.place / "releases" / digest}
+    begun = fleet.begin()
+    assert begun.source == Source(fleet.place / "releases" / digest, digest)
+    assert fleet.events[-1][0] is EventKind.MODELS_REFUSED
+    assert (fleet.shown.release, fleet.shown.asked) == (digest, asked)
+    assert "is not there" in fleet.shown.why
     store.with_name("away").rename(store)
     fleet.now_s = 1.1
     assert fleet.look() == [EventKind.MODELS_CHANGED]
+    assert (fleet.shown.release, fleet.shown.asked, fleet.shown.why) == (asked, asked, "")
 
 
 def test_a_start_that_has_nothing_says_what_is_lacking(fleet: Fleet) -> None:

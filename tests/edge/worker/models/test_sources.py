@@ -1,14 +1,23 @@
 """A folder of engines that can't be used ends a worker's start only where the GPU was asked for."""
 
+import gc
+import shutil
+import weakref
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from ounce_edge.models.runtime_choice import RuntimeChoice
+from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
+from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.metrics import Metrics
+from ounce_edge.telemetry.models_page import ModelsPage
 from ounce_edge.worker.app import run_worker
 from ounce_edge.worker.models.sources import ModelSources
 from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.errors import ArtifactError, OunceError
+from ounce_schemas.models_page import TaskModels
 
 
 def settings(folder: Path, runtime: RuntimeChoice) -> WorkerSettings:
@@ -67,3 +76,25 @@ def test_a_start_that_fails_leaves_the_cache_to_others(
     with pytest.raises(OunceError, match=text):
         run_worker(worker)
     assert first.tb  # what the first start had open is not gone because nobody refers to it
+
+
+def test_models_that_a_worker_begins_with_are_held_by_what_serves_alone(
+    digits_models: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(digits_models / "digits" / "decision-tree", tmp_path / "digits/decision-tree")
+    shutil.copy(digits_models / "digits" / "task.json", tmp_path / "digits")
+    worker = WorkerSettings(
+        task=("digits",), kafka="h:1", models=tmp_path, models_watch_s=0, state=tmp_path / "state",
+        runtime=RuntimeChoice.CPU,
+    )  # fmt: skip
+    sources, runtime, page = ModelSources(worker, Metrics()), OnnxCpuRuntime(), ModelsPage()
+    sources.begin(runtime)
+    loaded = weakref.ref(sources.first_ladder("digits").models[0].loaded)
+    serving: Any = None
+    events = Events(lambda key, value, headers: None, lambda task, kind: None)
+    sources.start(serving, runtime, events, page, None)
+    [shown] = msgspec.json.decode(page.body(), type=list[TaskModels])
+    assert shown.models.keys() == {"decision-tree"}
+    gc.collect()
+    assert loaded() is None
+    sources.close()

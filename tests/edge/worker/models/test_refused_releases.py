@@ -1,0 +1,149 @@
+"""A release that is refused is not one that serves: a start knows it, and so do people."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ounce_edge.models.catalogue import NotTriedError
+from ounce_edge.models.runtimes.fake import FakeModel
+from ounce_edge.worker.models.watching import ModelWatching
+from ounce_schemas.errors import ArtifactError
+from ounce_schemas.event import EventKind
+
+from tests.edge.worker.models.test_following import Fleet
+from tests.support.edge.ladders import DIGITS, write_model
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Fleet:
+    return Fleet(tmp_path)
+
+
+def test_a_release_that_is_refused_is_not_what_the_next_start_begins_with(fleet: Fleet) -> None:
+    good = fleet.publish()
+    fleet.begin()
+    for name in ("a", "b"):
+        write_model(fleet.folder, DIGITS, name, f"bad {name}")
+    bad = fleet.publish()
+    assert fleet.look() == [EventKind.MODELS_REFUSED]
+    assert (fleet.shown.release, fleet.shown.asked) == (good, bad)
+    assert "does not run" in fleet.shown.why
+    fleet.following = fleet.start()
+    begun = fleet.begin()
+    assert begun.source.release == good
+    assert [kind for kind, _ in fleet.events] == [
+        EventKind.MODELS_CHANGED,
+        EventKind.MODELS_REFUSED,
+    ]
+    assert (fleet.shown.release, fleet.shown.asked) == (good, bad)
+    assert fleet.look() == []
+
+
+def test_where_a_part_of_a_release_is_refused_a_start_takes_that_of_the_one_before(
+    fleet: Fleet,
+) -> None:
+    good = fleet.publish()
+    fleet.begin()
+    before = {m.card.model: m.card.version for m in fleet.pipeline.ladder.models}
+    write_model(fleet.folder, DIGITS, "a", "another a")
+    write_model(fleet.folder, DIGITS, "b", "bad b")
+    asked = fleet.publish()
+    assert fleet.look() == [EventKind.MODEL_REFUSED, EventKind.MODELS_CHANGED]
+    assert fleet.shown.release == asked
+    [refused] = fleet.shown.refused
+    assert refused.startswith("b: ")
+    after = {m.card.model: m.card.version for m in fleet.pipeline.ladder.models}
+    fleet.following = fleet.start()
+    begun = fleet.begin()
+    assert {m.card.model: m.card.version for m in begun.ladder.models} == after
+    assert (after["a"] != before["a"], after["b"]) == (True, before["b"])
+    assert [kind for kind, _ in fleet.events] == [
+        EventKind.MODEL_REFUSED,
+        EventKind.MODELS_CHANGED,
+    ]
+    assert fleet.cache.last("digits") == fleet.place / "releases" / good
+
+
+def test_a_first_release_of_which_nothing_serves_says_why(fleet: Fleet) -> None:
+    for name in ("a", "b"):
+        write_model(fleet.folder, DIGITS, name, f"bad {name}")
+    fleet.publish()
+    with pytest.raises(ArtifactError, match=r"no model can serve: a: .*does not run"):
+        fleet.begin()
+    assert fleet.cache.last("digits") is None
+
+
+def test_what_served_last_helps_nobody_where_it_was_changed(fleet: Fleet) -> None:
+    good = fleet.publish()
+    fleet.begin()
+    (fleet.place / "releases" / good / "digits" / "a" / "model.onnx").write_text("changed")
+    for name in ("a", "b"):
+        write_model(fleet.folder, DIGITS, name, f"bad {name}")
+    fleet.publish()
+    fleet.following = fleet.start()
+    with pytest.raises(ArtifactError, match="no model can serve"):
+        fleet.begin()
+
+
+def test_a_release_that_lacked_memory_serves_once_it_was_tried(fleet: Fleet) -> None:
+    fleet.publish()
+    fleet.begin()
+    is_short = True
+
+    def trial(path: Path, *_: Any) -> None:
+        if is_short:
+            raise NotTriedError(f"{path}: no room")
+
+    fleet.reload = fleet.make_reload(trial)
+    watching = ModelWatching(fleet.models, ["digits"], clock=lambda: fleet.now_s)
+    for name in ("a", "b"):
+        write_model(fleet.folder, DIGITS, name, f"another {name}")
+    asked = fleet.publish()
+    assert fleet.look() == [EventKind.MODELS_REFUSED]
+    tried_at_s = []
+    for second in range(0, 2000, 20):
+        fleet.now_s = float(second)
+        fleet.events.clear()
+        watching.look_again(fleet.reload)
+        if fleet.events:
+            tried_at_s.append(second)
+    assert tried_at_s == [60, 180, 420, 900, 1860]
+    is_short = False
+    fleet.now_s = 3780.0
+    fleet.events.clear()
+    watching.look_again(fleet.reload)
+    assert [kind for kind, _ in fleet.events] == [EventKind.MODELS_CHANGED]
+    assert fleet.cache.last("digits") == fleet.place / "releases" / asked
+    fleet.now_s = 10_000.0
+    fleet.events.clear()
+    watching.look_again(fleet.reload)
+    assert fleet.events == []
+
+
+def test_a_model_that_lacked_memory_joins_the_others_or_is_refused_for_good(
+    fleet: Fleet,
+) -> None:
+    fleet.publish()
+    fleet.begin()
+    why: type[ArtifactError] | None = NotTriedError
+
+    def trial(path: Path, *_: Any) -> None:
+        if why is not None:
+            raise why(f"{path}: {why.__name__}")
+
+    fleet.reload = fleet.make_reload(trial)
+    fleet.fakes["c"] = FakeModel(DIGITS)
+    write_model(fleet.folder, DIGITS, "c", "model c")
+    fleet.publish()
+    assert fleet.look() == [EventKind.MODEL_REFUSED, EventKind.MODELS_CHANGED]
+    fleet.events.clear()
+    fleet.reload.again("digits")
+    assert (fleet.events, fleet.reload.may_find_more("digits")) == ([], True)
+    why = ArtifactError
+    fleet.reload.again("digits")
+    assert "model c is refused: " in fleet.events[0][1]
+    assert "ArtifactError" in fleet.events[0][1]
+    assert not fleet.reload.may_find_more("digits")
+    why = None
+    fleet.reload.again("digits")
+    assert [m.card.model for m in fleet.pipeline.ladder.models] == ["a", "b", "c"]
