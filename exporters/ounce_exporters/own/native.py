@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ounce_exporters.ladder.recipe import Inputs
 from ounce_exporters.own.answers import Session
+from ounce_exporters.own.boosters import names_of
 from ounce_exporters.own.composites import is_hard_vote, vote_shares
 from ounce_exporters.own.conversion import (
     HISTOGRAMS,
@@ -80,8 +81,8 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
             f"this {type(model).__name__} gives neither probabilities nor scores, but labels alone"
         )
     _check_scores(model)
-    columns = getattr(model, "feature_names_in_", None)
-    names = None if columns is None else _places(task, list(columns))
+    columns = names_of(model)
+    names = None if columns is None else _places(task, columns)
     truths = spellings_of(task, names or ())
     learned = encoded(model, truths)
     truths = {name: how for name, how in truths.items() if learned.get(name, True)}
@@ -107,7 +108,8 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
     else:
         numbers = truths.keys() - learned.keys()
         of_texts = {n for n, place in names.items() if place and place[0] in texts} - numbers
-        of_texts |= {n for n, value in (task.constants or {}).items() if isinstance(value, str)}
+        constants = task.constants or {}
+        of_texts |= {n for n, value in constants.items() if isinstance(value, str)} - numbers
         given = with_truths_as_texts(known, truths) if truths.keys() & learned.keys() else known
         given = given if isinstance(gap, str) else with_empty_texts(given)
         try:
@@ -195,7 +197,8 @@ def _rows(
     for name, place in names.items():
         if place is None:  # it has one value, or no step reads it
             value = (task.constants or {}).get(name, 0.0)
-            columns[name] = np.full(n, value, object if isinstance(value, str) else np.float64)
+            values = np.full(n, value, object if isinstance(value, str) else np.float64)
+            columns[name] = _booleans(values, truths[name], gap) if name in truths else values
         else:
             tensor_name, i, offset = place
             values = inputs[tensor_name][:, i]
