@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import sklearn
 from numpy.typing import NDArray
 from ounce_schemas.cells import as_text
 from ounce_schemas.errors import ExportError
@@ -56,6 +57,25 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         ExportError: it is not fitted, needs other columns, or can't be converted.
     """
     try:
+        return _from_fitted(model, task)
+    except (AttributeError, ExportError) as e:
+        _check_version(e)
+        raise
+
+
+def _check_version(error: BaseException) -> None:
+    """Refuse an estimator that lacks what this version of scikit-learn keeps in one."""
+    cause = error if isinstance(error, AttributeError) else error.__cause__
+    if isinstance(cause, AttributeError) and isinstance(cause.obj, BaseEstimator):
+        raise ExportError(
+            f"its {type(cause.obj).__name__} has no {cause.name!r}: another scikit-learn than "
+            f"{sklearn.__version__} may have saved it; fit it again with this one, or add an ONNX "
+            "file that is made with the other"
+        ) from error
+
+
+def _from_fitted(model: BaseEstimator, task: TaskSpec) -> Foreign:
+    try:
         check_is_fitted(model)
     except (NotFittedError, TypeError) as e:
         raise ExportError(f"this {type(model).__name__} is not fitted: call its fit first") from e
@@ -95,6 +115,7 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
             with few_threads(len(rows)):
                 return _answer(model, rows)
         except Exception as e:  # whatever the estimator raises for a value that it has not learned
+            _check_version(e)
             raise ExportError(
                 f"this {type(model).__name__} itself fails on the task's items: "
                 f"{' '.join(str(e).split())[:300]}"

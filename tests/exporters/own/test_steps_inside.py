@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from ounce_exporters.own.answers import Session
 from ounce_exporters.own.conversion import convert_columns
+from ounce_exporters.own.native import from_sklearn
 from ounce_schemas.errors import ExportError
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import KMeans
@@ -16,9 +17,11 @@ from sklearn.decomposition import NMF, FactorAnalysis
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import NearestCentroid, RadiusNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid, RadiusNeighborsClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline, make_union
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, SplineTransformer, StandardScaler
+
+from tests.exporters.own.test_half_precision import TASK
 
 RNG = np.random.default_rng(7)
 N = 200
@@ -130,3 +133,16 @@ def test_what_can_not_be_converted_is_named_with_a_way_out(what: str) -> None:
     model = make().fit(FRAME, LABEL)
     with pytest.raises(ExportError, match=says):
         answers(model, FRAME)
+
+
+@pytest.mark.parametrize(
+    ("place", "lacks"),
+    [(0, "keep_empty_features"), (1, "effective_metric_")],
+    ids=["to answer", "to convert"],
+)
+def test_what_another_scikit_learn_has_saved_is_named(place: int, lacks: str) -> None:
+    rows = FRAME[NUMBERS].to_numpy(np.float32)
+    model = make_pipeline(SimpleImputer(), KNeighborsClassifier()).fit(rows, TWO)
+    delattr(model[place], lacks)
+    with pytest.raises(ExportError, match=f"has no '{lacks}': another scikit-learn than .* saved"):
+        from_sklearn(model, TASK).native({"input": rows})  # type: ignore[misc]
