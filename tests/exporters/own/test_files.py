@@ -205,6 +205,10 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda p: save(p, [ENCODE], kind=TensorProto.STRING, shape=["n", 2]),
         "'x' (tensor(string), 2 values an item) matches no input",
     ),
+    "tokens": (
+        lambda p: linear(p, width=2, names=("input_ids", "logits"), kind=TensorProto.INT64),
+        "'input_ids' takes the numbers of a text's tokens, and a worker has no tokenizer",
+    ),
     "unknown operator": (
         lambda p: save(p, [helper.make_node("Guess", ["x"], ["y"])]),
         "can't run it",
