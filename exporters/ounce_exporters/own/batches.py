@@ -25,7 +25,7 @@ def with_open_batch(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int | None
     for tensor in inputs:
         if tensor.type.HasField("tensor_type"):  # to read another's would make it one
             _open_unknown(tensor.type.tensor_type)
-    sizes = {_batch(tensor) for tensor in inputs} - {None}
+    sizes = {size for tensor in inputs if (size := _batch(tensor)) is not None}
     if len(sizes) != 1:
         return result, None
     (size,) = sizes
