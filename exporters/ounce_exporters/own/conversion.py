@@ -132,6 +132,8 @@ def _convert(model: BaseEstimator, types: Types, raw: bool = False) -> onnx.Mode
     if isinstance(last, TransformedTargetRegressor):
         inner = _convert(pipeline([*before, last.regressor_]), types)
         return turned_back(inner, last.transformer_)
+    if not before and isinstance(last, HISTOGRAMS) and knows_texts(last):
+        before, last = take_apart(last)
     if not before and (is_tree_ensemble(last) or is_boosted(last)) and len(types) > 1:
         raise ExportError(f"{type(last).__name__} takes numbers: {TEXTS}")
     if (made := _whole(last, raw)) is not None:
@@ -140,8 +142,6 @@ def _convert(model: BaseEstimator, types: Types, raw: bool = False) -> onnx.Mode
         # skl2onnx has an option for pipelines of classifiers that it refuses for these.
         first = _to_graph(pipeline(before), types)
         return chain(first, _to_graph(last, [("features", _features(last.n_features_in_))]))
-    if not before and isinstance(last, HISTOGRAMS) and knows_texts(last):
-        before, last = take_apart(last)
     if not is_tree_ensemble(last):
         return _to_graph(pipeline([*before, last]) if before else last, types, raw)
     ensemble = _for_decimals(last, read_ensemble(last))
