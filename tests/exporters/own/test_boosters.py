@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,15 @@ from ounce_exporters.own.boosters import names_of
 from ounce_exporters.own.conversion import convert_columns
 from ounce_exporters.own.formulas import with_decimals
 from ounce_schemas.errors import ExportError
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import StackingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from tests.exporters.own.foreign import linear
 
 RNG = np.random.default_rng(8)
 N = 300
@@ -102,6 +106,29 @@ def test_a_converter_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPa
     model = FakeBoosting().fit(FRAME[NUMBERS].fillna(0), TWO)
     with pytest.raises(ExportError, match=r"not installed: pip install 'ounce\[boosters\]'"):
         answers(model, NUMBERS)
+
+
+class FakeCatBoost(RegressorMixin, BaseEstimator):
+    """Writes itself, and names its columns as CatBoost does."""
+
+    n_features_in_ = 2
+    feature_names_ = NUMBERS
+
+    def save_model(self, path: str, format: str) -> None:
+        assert format == "onnx"
+        linear(Path(path), weights=np.array([[2.0], [1.0]]))
+
+
+FakeCatBoost.__module__ = "catboost.core"
+
+
+def test_a_model_that_writes_itself_is_read() -> None:
+    model = FakeCatBoost()
+    assert names_of(model) == NUMBERS
+    wanted = (FRAME["warm"] - 20) * 2 + FRAME["wet"] - 20
+    np.testing.assert_allclose(answers(model, NUMBERS).ravel(), wanted, rtol=1e-5)
+    model.feature_names_ = ["0", "1"]  # as of an array
+    assert names_of(model) is None
 
 
 def test_rows_that_are_drawn_to_learn_change_no_answer() -> None:
