@@ -156,7 +156,8 @@ def add_model(
 
     Args:
         model: path of an ONNX file; or a fitted scikit-learn estimator or pipeline, which reads a
-            frame with the task's columns or an array of its numbers; or a trained `torch.nn.Module`
+            frame with the task's columns or an array of its numbers, also of LightGBM, XGBoost or
+            CatBoost; or a trained `torch.nn.Module`
             that answers with logits, array of shape (n_items, n_labels), or with values.
         task: whose ladder it joins.
         models: folder of all tasks. The task's ladder is replaced whole, or not at all.
@@ -233,12 +234,13 @@ def _from_object(model: Any, task: TaskSpec) -> Foreign:
     from sklearn.base import BaseEstimator
     from torch import nn
 
+    from ounce_exporters.own.boosters import is_boosted
     from ounce_exporters.own.native import from_sklearn
     from ounce_exporters.own.torch_modules import from_torch
 
     if isinstance(model, nn.Module):
         return from_torch(model, task)
-    if isinstance(model, BaseEstimator):
+    if isinstance(model, BaseEstimator) or is_boosted(model):
         return from_sklearn(model, task)
     raise TypeError(
         f"{type(model).__name__}: give the path of an ONNX file, a scikit-learn estimator or a "

@@ -124,9 +124,16 @@ def decide(
         runner_up=None if runner_up is None else runner_up.plan,
         best=best.plan.models[0],
         margin=round(margin, 6),
-        missed=(f"not clearly better than a constant answer, which reaches {constant:.4f}",)
-        if useless
-        else (),
+        missed=(_nothing_gained(best, len(may), constant),) if useless else (),
+    )
+
+
+def _nothing_gained(best: Option, n_plans: int, constant: float) -> str:
+    a, name = best.plan.accuracy, best.plan.models[0]
+    found = name if n_plans == 1 else f"the best of {n_plans} models, {name},"
+    return (
+        f"nothing is clearly better than a constant answer, which reaches {constant:.4f}: {found} "
+        f"reaches {a.value:.4f} ({a.low:.3f} to {a.high:.3f})"
     )
 
 

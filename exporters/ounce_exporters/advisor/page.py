@@ -13,7 +13,7 @@ from ounce_exporters.advisor.candidates import plan_answers
 from ounce_exporters.advisor.exporting import Exported
 from ounce_exporters.advisor.page_plots import costs, costs_caption, curves, curves_caption
 from ounce_exporters.advisor.structure import items_of, say_shape
-from ounce_exporters.advisor.summary import say_data, verdict_lines
+from ounce_exporters.advisor.summary import named_models, say_data, verdict_lines
 from ounce_exporters.ladder.recipe import Split, TaskData
 from ounce_exporters.report import plots
 from ounce_exporters.report.importance import find_importances
@@ -126,7 +126,7 @@ def _answers(
 def _table(advice: Advice) -> str:
     alone = {m.model: m for m in advice.measured.serving if m.batch_size == 1}
     loaded = advice.measured.memory_bytes
-    chosen = advice.decision.plan.models if advice.decision.plan else ()
+    chosen = named_models(advice.decision)
     heads = [
         "model",
         str(advice.measure),

@@ -8,6 +8,7 @@ from ounce_schemas.advice import Advice, Arm
 
 from ounce_exporters.advisor.deciding import LATENCY_ROOM
 from ounce_exporters.advisor.structure import items_of
+from ounce_exporters.advisor.summary import named_models
 from ounce_exporters.report.svg import LETTER, WIDTH, Frame, padded
 
 _LEAST_RANGE = 0.02
@@ -73,7 +74,7 @@ def _shown(advice: Advice) -> list[Arm]:
 
 def costs(advice: Advice) -> str:
     """Accuracy against the time of a call that limits are of, with the limits."""
-    limits, plan = advice.limits, advice.decision.plan
+    limits, named = advice.limits, named_models(advice.decision)
     timed = [m for m in advice.measured.serving if m.batch_size == limits.batch]
     call_us = {m.model: m.p50_ms * 1e3 for m in timed}
     arms = [arm for arm in advice.arms if arm.accuracy is not None and arm.model in call_us]
@@ -98,8 +99,7 @@ def costs(advice: Advice) -> str:
     if limits.min_accuracy is not None:
         frame.line([(frame.x[0], limits.min_accuracy), (frame.x[1], limits.min_accuracy)], "ideal")
     for arm, x, y in zip(arms, xs, ys, strict=True):
-        advised = plan is not None and arm.model in plan.models
-        frame.dots([(x, y)], "main" if advised else "second", 4)
+        frame.dots([(x, y)], "main" if arm.model in named else "second", 4)
     _name(frame, [(arm.model, *frame.at(x, y)) for arm, x, y in zip(arms, xs, ys, strict=True)])
     return frame.svg("Accuracy against cost")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ounce_schemas.advice import Advice, Arm, Look, Plan, Verdict
+from ounce_schemas.advice import Advice, Arm, Decision, Look, Plan, Verdict
 from rich import box
 from rich.table import Table
 
@@ -16,6 +16,8 @@ _SAID = {
     Verdict.NEITHER_YET: "neither yet",
 }
 
+_LIMIT = "--"
+"""What a limit that is missed begins with: its option."""
 _DOUBTS = ("--without ", "--unit ", "--time ", "--measure ")
 """Options that change what the figures say: a note that names one is repeated beside the plan."""
 
@@ -26,7 +28,8 @@ def arms_table(advice: Advice) -> Table:
     for head in ("model", str(advice.measure), "95% interval", "µs alone", "kB", ""):
         table.add_column(head, justify="left" if head in ("model", "") else "right")
     alone_ms = {m.model: m.p50_ms for m in advice.measured.serving if m.batch_size == 1}
-    chosen = advice.decision.plan.models if advice.decision.plan else ()
+    chosen = named_models(advice.decision)
+    role = "nearest" if advice.decision.verdict is Verdict.NEITHER_YET else "advised"
     for arm in sorted(advice.arms, key=_accuracy, reverse=True):
         a = arm.accuracy
         table.add_row(
@@ -35,9 +38,19 @@ def arms_table(advice: Advice) -> Table:
             "" if a is None else f"{a.low:.3f} to {a.high:.3f}",
             f"{alone_ms[arm.model] * 1e3:.0f}" if arm.model in alone_ms else "",
             "" if arm.size_bytes is None else f"{arm.size_bytes / 1e3:,.0f}",
-            "advised" if arm.model in chosen else arm.stopped or "",
+            role if arm.model in chosen else arm.stopped or "",
         )
     return table
+
+
+def gains_nothing(decision: Decision) -> bool:
+    """Whether no plan is clearly better than a constant answer: the best is so by luck."""
+    return any(not missed.startswith(_LIMIT) for missed in decision.missed)
+
+
+def named_models(decision: Decision) -> tuple[str, ...]:
+    """Models of the plan that is advised, or of the nearest one."""
+    return () if decision.plan is None or gains_nothing(decision) else decision.plan.models
 
 
 def lines(advice: Advice) -> Iterator[str]:
@@ -57,19 +70,20 @@ def verdict_lines(advice: Advice) -> Iterator[str]:
     yield f"Advice: {_SAID[decision.verdict]}"
     if advice.interrupted:
         yield f"Interrupted: {_interrupted(advice)}"
-    if decision.plan is not None:
+    plan = None if gains_nothing(decision) else decision.plan
+    if plan is not None:
         nearest = decision.missed and decision.verdict is Verdict.NEITHER_YET
-        yield f"{'Nearest plan' if nearest else 'Plan'}: {say_plan(decision.plan)}"
+        yield f"{'Nearest plan' if nearest else 'Plan'}: {say_plan(plan)}"
     for missed in decision.missed:
-        if missed.startswith("--"):
+        if missed.startswith(_LIMIT):
             yield f"Limit to loosen: {missed}"
             continue
         of_quantities = advice.look.n_classes == 0
         asked = "; a smaller --tolerance asks more of a model" if of_quantities else ""
         yield f"Why not: {missed}{asked}"
-    if decision.runner_up is not None and decision.plan is not None:
-        points = 100 * (decision.runner_up.accuracy.value - decision.plan.accuracy.value)
-        ratio = decision.runner_up.counted_ns / max(decision.plan.counted_ns, 1e-9)
+    if decision.runner_up is not None and plan is not None:
+        points = 100 * (decision.runner_up.accuracy.value - plan.accuracy.value)
+        ratio = decision.runner_up.counted_ns / max(plan.counted_ns, 1e-9)
         yield f"Runner-up: {say_plan(decision.runner_up)}: {gain(points)} at {work(ratio)}"
     if budget.left_out:
         names = ", ".join(budget.left_out)

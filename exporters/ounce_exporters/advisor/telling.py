@@ -12,7 +12,7 @@ from rich.console import Console
 from ounce_exporters.advisor.advising import Asked, advise, check_rows
 from ounce_exporters.advisor.page import render
 from ounce_exporters.advisor.settings import AdviseSettings, options_of
-from ounce_exporters.advisor.summary import arms_table, lines
+from ounce_exporters.advisor.summary import arms_table, gains_nothing, lines
 from ounce_exporters.ladder.recipe import TaskData
 from ounce_exporters.progress.console import say, wide_console
 from ounce_exporters.progress.heartbeat import EVERY_S
@@ -50,8 +50,8 @@ def tell_advice(settings: AdviseSettings, path: Path, device: DeviceCard | None)
     for line in lines(advice):
         say(console, line)
     say(console, f"All figures and plots: {page}")
-    build = f"ounce train --advice {shell_word(settings.out)}"
-    say(console, f"Written to {settings.out}; build it with: {build}")
+    build = f"; build it with: ounce train --advice {shell_word(settings.out)}"
+    say(console, f"Written to {settings.out}{'' if gains_nothing(advice.decision) else build}")
 
 
 def _load(settings: AdviseSettings, path: Path, console: Console) -> tuple[TaskData, list[str]]:

@@ -75,6 +75,11 @@ class Session:
             )
         names = set(parts[0]).intersection(*parts)
         if not names:
+            if n_items == 1:
+                raise ExportError(
+                    "no output keeps its first dimension where one item comes alone (torch: write "
+                    "squeeze(-1), not squeeze())"
+                )
             raise ExportError(f"no output has one answer for each of {counted(n_items, 'item')}")
         return {
             port.name: np.concatenate([part[port.name] for part in parts])

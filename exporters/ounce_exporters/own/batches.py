@@ -1,6 +1,8 @@
 """How many items a call of an own model takes, and what ties their answers together."""
 
+import numpy as np
 import onnx
+from onnx import numpy_helper
 
 _OF_THE_CALL = {"DynamicQuantizeLinear"}
 """Operators that look at all items of a call."""
@@ -10,7 +12,7 @@ def with_open_batch(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int | None
     """The model with an open batch dimension, and how many items it was made for.
 
     torch.onnx.export fixes the batch of its example unless told otherwise. Most graphs answer any
-    number of items all the same; whether one does shows when it runs.
+    number of items once their Reshapes keep the batch; whether one does shows when it runs.
 
     Returns:
         The same model and None where its batch is open, or inputs differ. Sizes that some exporters
@@ -23,7 +25,7 @@ def with_open_batch(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int | None
     for tensor in inputs:
         if tensor.type.HasField("tensor_type"):  # to read another's would make it one
             _open_unknown(tensor.type.tensor_type)
-    sizes = {_batch(tensor) for tensor in inputs} - {None}
+    sizes = {size for tensor in inputs if (size := _batch(tensor)) is not None}
     if len(sizes) != 1:
         return result, None
     (size,) = sizes
@@ -31,7 +33,24 @@ def with_open_batch(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int | None
         if tensor.name not in constants and _batch(tensor) == size:
             tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
     del result.graph.value_info[:]
+    _keep_batch(result.graph, size)
     return result, size
+
+
+def _keep_batch(graph: onnx.GraphProto, size: int) -> None:
+    """Let a Reshape to so many items keep as many as there are, which a 0 says."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    constants |= {
+        node.output[0]: node.attribute[0].t
+        for node in graph.node
+        if node.op_type == "Constant" and node.attribute[0].name == "value"
+    }
+    reshapes = [node for node in graph.node if node.op_type == "Reshape"]
+    for name in {n.input[1] for n in reshapes if n.input[0] not in constants} & constants.keys():
+        shape = numpy_helper.to_array(constants[name])
+        if shape.size > 1 and shape[0] == size:
+            kept = np.concatenate([[0], shape[1:]])
+            constants[name].CopyFrom(numpy_helper.from_array(kept, name))
 
 
 def _open_unknown(tensor: onnx.TypeProto.Tensor) -> None:

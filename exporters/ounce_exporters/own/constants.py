@@ -6,6 +6,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from ounce_exporters.own.truths import spelling_of_constant
+
 _BEFORE = "constants/"
 
 
@@ -34,7 +36,7 @@ def with_constants(model: onnx.ModelProto, constants: Mapping[str, float | str])
     for port in bound:
         value = _BEFORE + port.name
         dtype = helper.tensor_dtype_to_np_dtype(port.type.tensor_type.elem_type)
-        array = np.array([[constants[port.name]]]).astype(dtype)
+        array = np.array([[_value(port, constants[port.name])]]).astype(dtype)
         values.append(numpy_helper.from_array(array, value))
         nodes.append(helper.make_node("Expand", [value, _BEFORE + "size"], [port.name]))
     kept = list(graph.node)
@@ -54,7 +56,16 @@ def _fits(port: onnx.ValueInfoProto, constants: Mapping[str, float | str]) -> bo
     sizes = [dimension.dim_value for dimension in kind.shape.dim]
     if value is None or len(sizes) != 2 or sizes[1] != 1:
         return False
+    value = _value(port, value)
     if isinstance(value, str) or kind.elem_type == TensorProto.STRING:
         return isinstance(value, str) and kind.elem_type == TensorProto.STRING
     dtype = helper.tensor_dtype_to_np_dtype(kind.elem_type)
     return dtype.kind == "f" or bool(np.array(value).astype(dtype) == value)
+
+
+def _value(port: onnx.ValueInfoProto, value: float | str) -> float | str:
+    """True is 1 and False is 0 where the input takes numbers."""
+    how = spelling_of_constant(value)
+    if how is None or port.type.tensor_type.elem_type == TensorProto.STRING:
+        return value
+    return float(value == how.true)

@@ -26,13 +26,14 @@ from ounce_exporters.export.names import rename
 from ounce_exporters.export.tree_reading import is_tree_ensemble, read_ensemble
 from ounce_exporters.export.trees import Ensemble, emit
 from ounce_exporters.own.boosted_texts import knows_texts, take_apart
+from ounce_exporters.own.boosters import is_boosted, write_boosted
 from ounce_exporters.own.composites import compose, is_composite, one_hot
 from ounce_exporters.own.estimators import (
     cuts_probabilities,
     flat,
+    in_known_form,
     names_by_scores,
     pipeline,
-    without_mistakes,
 )
 from ounce_exporters.own.formulas import as_step
 from ounce_exporters.own.functions import trace
@@ -46,7 +47,9 @@ from ounce_exporters.own.transformers import CONVERTERS, SHAPES, TEXTS
 _OPSET = {"": STEPS_OPSET, "ai.onnx.ml": ML_OPSET}
 HISTOGRAMS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 """Boosting that compares doubles."""
-_NO_CONVERTER = re.compile(r"Unable to find a shape calculator for type '<class '[\w.]*?(\w+)'>'")
+_NO_CONVERTER = re.compile(
+    r"Unable to find a shape calculator for type '<class '(\w+)[\w.]*?\.(\w+)'>'"
+)
 _NO_SCORES = "Option 'raw_scores' not in"
 _TEXT_FOR_NUMBER = re.compile(
     r"got an input \S+ with a wrong type <class '[\w.]*StringTensorType'>"
@@ -115,7 +118,7 @@ def _convert(model: BaseEstimator, types: Types, raw: bool = False) -> onnx.Mode
     if isinstance(last, RFE):  # it picks columns, and its model answers
         before, last = [*before, last], last.estimator_
     before = list(map(as_step, before))
-    last = without_mistakes(last, raw)
+    last = in_known_form(last, raw)
     if is_composite(last):
         given = _behind(before, types, last)
         answer = compose(
@@ -129,16 +132,16 @@ def _convert(model: BaseEstimator, types: Types, raw: bool = False) -> onnx.Mode
     if isinstance(last, TransformedTargetRegressor):
         inner = _convert(pipeline([*before, last.regressor_]), types)
         return turned_back(inner, last.transformer_)
-    if (made := _of_kept_rows(last)) is not None:
+    if not before and isinstance(last, HISTOGRAMS) and knows_texts(last):
+        before, last = take_apart(last)
+    if not before and (is_tree_ensemble(last) or is_boosted(last)) and len(types) > 1:
+        raise ExportError(f"{type(last).__name__} takes numbers: {TEXTS}")
+    if (made := _whole(last, raw)) is not None:
         return chain(_to_graph(pipeline(before), types) if before else _features_graph(types), made)
     if before and is_classifier(last) and not hasattr(last, "predict_proba"):
         # skl2onnx has an option for pipelines of classifiers that it refuses for these.
         first = _to_graph(pipeline(before), types)
         return chain(first, _to_graph(last, [("features", _features(last.n_features_in_))]))
-    if not before and isinstance(last, HISTOGRAMS) and knows_texts(last):
-        before, last = take_apart(last)
-    if not before and is_tree_ensemble(last) and len(types) > 1:
-        raise ExportError(f"{type(last).__name__} takes numbers: {TEXTS}")
     if not is_tree_ensemble(last):
         return _to_graph(pipeline([*before, last]) if before else last, types, raw)
     ensemble = _for_decimals(last, read_ensemble(last))
@@ -146,8 +149,11 @@ def _convert(model: BaseEstimator, types: Types, raw: bool = False) -> onnx.Mode
     return chain(_to_graph(pipeline(before), types), trees) if before else trees
 
 
-def _of_kept_rows(model: Any) -> onnx.ModelProto | None:
-    """The graph of a model that holds an item against rows that it keeps; None of another."""
+def _whole(model: Any, raw: bool) -> onnx.ModelProto | None:
+    """The graph of a model that holds an item against rows that it keeps, or that its own library
+    writes; None of another."""
+    if is_boosted(model):
+        return write_boosted(model, model.n_features_in_, raw)
     if asks_nearest(model):
         return ask_nearest(model)
     formula = MODELS.get(type(model))
@@ -221,7 +227,7 @@ def _to_graph(model: Any, types: Types, raw: bool = False) -> onnx.ModelProto:
     except Exception as e:  # skl2onnx raises many types, of its own and of onnx
         reason = " ".join(str(e).split())[:300]
         absent = _NO_CONVERTER.search(reason)
-        reason = f"it has no converter for {absent[1]}" if absent else reason
+        reason = _absent(*absent.groups()) if absent else reason
         reason = "it has none for its scores" if _NO_SCORES in reason else reason
         if _TEXT_FOR_NUMBER.search(reason):
             reason = f"a step takes numbers: {TEXTS}"
@@ -238,6 +244,14 @@ def _to_graph(model: Any, types: Types, raw: bool = False) -> onnx.ModelProto:
         for opset in function.opset_import:
             opset.version = max(o.version for o in graph.opset_import if o.domain == opset.domain)
     return without_unread(graph)
+
+
+def _absent(package: str, name: str) -> str:
+    source = "" if package in ("sklearn", "__main__") else f" of {package}"
+    return (
+        f"it has no converter for {name}{source}: put what it makes into the table as columns, or "
+        "add an ONNX file that another tool makes of the whole model"
+    )
 
 
 def _turn_scores(graph: onnx.ModelProto, n_labels: int) -> None:

@@ -12,6 +12,7 @@ from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.model_selection._classification_threshold import BaseThresholdClassifier
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import Pipeline
 from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC, NuSVC
@@ -41,8 +42,8 @@ def flat(steps: Sequence[Any]) -> list[Any]:
             parts += flat([s for _, s in step.steps])
         elif (wrapped := _inside(step)) is not None:
             parts += flat([wrapped])
-        elif step not in (None, "passthrough"):
-            parts.append(step)
+        elif step not in (None, "passthrough") and not hasattr(step, "fit_resample"):
+            parts.append(step)  # what draws other rows, as imbalanced-learn does, does so to learn
     return parts
 
 
@@ -64,15 +65,31 @@ def names_by_scores(model: Any) -> bool:
     return isinstance(flat([model])[-1], SVC | NuSVC) or cuts_probabilities(model)
 
 
-def without_mistakes(model: Any, raw: bool) -> Any:
-    """A model of the same answers, where skl2onnx gives others than the model itself."""
-    if isinstance(model, LinearDiscriminantAnalysis):  # of two labels, twice the score
-        plain = LogisticRegression()
-        known = "classes_", "coef_", "intercept_", "n_features_in_"
-        plain.__dict__.update({name: getattr(model, name) for name in known})
-        return plain
-    if raw and isinstance(model, SVC | NuSVC):  # probabilities for scores
+def in_known_form(model: Any, raw: bool) -> Any:
+    """A model of the same answers that skl2onnx converts rightly."""
+    if isinstance(model, LinearDiscriminantAnalysis):  # skl2onnx: of two labels, twice the score
+        return _logistic(model, model.coef_, model.intercept_)
+    if isinstance(model, NearestCentroid):
+        return _of_centroids(model)
+    if raw and isinstance(model, SVC | NuSVC):  # skl2onnx: probabilities for scores
         plain = copy.copy(model)
         plain.probability, plain._probA, plain._probB = False, np.empty(0), np.empty(0)
         return plain
     return model
+
+
+def _of_centroids(model: NearestCentroid) -> LogisticRegression:
+    """The square of an item itself is in each label's distance, so the rest is linear."""
+    spread = np.where(model.within_class_std_dev_ > 0, model.within_class_std_dev_, 1.0)
+    centres = model.centroids_ / spread
+    weights, offsets = 2 * centres / spread, 2 * np.log(model.class_prior_) - (centres**2).sum(1)
+    if len(weights) == 2:  # scores of the second label
+        weights, offsets = np.diff(weights, axis=0), np.diff(offsets)
+    return _logistic(model, weights, offsets)
+
+
+def _logistic(model: Any, weights: Any, offsets: Any) -> LogisticRegression:
+    plain = LogisticRegression()
+    plain.classes_, plain.n_features_in_ = model.classes_, model.n_features_in_
+    plain.coef_, plain.intercept_ = weights, offsets
+    return plain

@@ -29,6 +29,8 @@ _KINDS: dict[str, tuple[Any, int]] = {
     "tensor(bool)": (np.bool_, TensorProto.BOOL),
 }
 _TEXT = "tensor(string)"
+_TOKENS = {"input_ids", "token_type_ids", "decoder_input_ids"}
+"""Names that networks of texts have for their inputs."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +133,12 @@ def find_feeds(ports: Sequence[Port], task: TaskSpec) -> list[Feed]:
     Raises:
         ExportError: an input has no match, or the batch dimension is fixed.
     """
+    tokens = next((port.name for port in ports if port.name in _TOKENS), None)
+    if tokens is not None:
+        raise ExportError(
+            f"input {tokens!r} takes the numbers of a text's tokens, and a worker has no "
+            "tokenizer: `ounce train` makes models of texts (--columns NAME=text)"
+        )
     feeds = [_find(port, task) for port in ports]
     whole = [f.tensor.name for f in feeds if len(f.picked) > 1]
     for name in set(whole):

@@ -13,7 +13,8 @@ import numpy as np
 from ounce_schemas.errors import ExportError
 from sklearn.base import BaseEstimator
 from sklearn.cluster import KMeans, MiniBatchKMeans
-from sklearn.decomposition import FastICA
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import FactorAnalysis, FastICA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble._hist_gradient_boosting.gradient_boosting import BaseHistGradientBoosting
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401, as scikit-learn asks
@@ -21,6 +22,7 @@ from sklearn.feature_selection import RFE, RFECV, SequentialFeatureSelector
 from sklearn.impute import IterativeImputer, MissingIndicator
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model._base import LinearModel
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
     MaxAbsScaler,
@@ -33,6 +35,7 @@ from sklearn.preprocessing import (
 from sklearn.random_projection import SparseRandomProjection
 from sklearn.tree import BaseDecisionTree
 
+from ounce_exporters.own.boosters import is_boosted
 from ounce_exporters.own.kernels import Formula, nystroem, squared_distances
 from ounce_exporters.own.text_gaps import steps_of
 
@@ -81,6 +84,14 @@ def _distances(step: Any) -> Formula:
     """From each centre."""
     away = squared_distances(step.cluster_centers_)
     return lambda x: np.sqrt(away(x))
+
+
+def _factors(step: Any) -> Formula:
+    """The mean of the latent variables (D. Barber, "Bayesian Reasoning and Machine Learning",
+    21.2.33)."""
+    weighed = step.components_ / step.noise_variance_
+    inverse = np.linalg.inv(np.eye(len(weighed)) + weighed @ step.components_.T)
+    return lambda x: (x - step.mean_) @ (weighed.T @ inverse)
 
 
 def _sources(step: Any) -> Formula:
@@ -142,6 +153,7 @@ def _is_linear(model: Any) -> bool:
 _TREES = BaseDecisionTree, BaseHistGradientBoosting
 _DECIMALS = "_reads_decimals"
 FORMULAS: dict[type, Callable[[Any], Formula]] = {
+    FactorAnalysis: _factors,
     FastICA: _sources,
     IterativeImputer: _imputations,
     MaxAbsScaler: _max_abs,
@@ -163,12 +175,23 @@ _OF_MODELS: dict[type, Callable[[Any], Formula]] = {
     RFECV: _chosen,
 }
 """By the class of what also is a model: skl2onnx takes its labels for what it makes."""
+_STEPS_IN = {
+    ColumnTransformer: "transformers_",
+    FeatureUnion: "transformer_list",
+    Pipeline: "steps",
+}
+"""By the class of what holds steps beside or behind each other: where it keeps them."""
 
 
 def as_step(step: Any) -> Any:
-    """A step before others in a form that is no model."""
-    formula = _OF_MODELS.get(type(step))
-    return step if formula is None else FunctionTransformer(formula(step))
+    """A step before others, and each inside it, in a form that is no model."""
+    if type(step) in _OF_MODELS:
+        return FunctionTransformer(_OF_MODELS[type(step)](step))
+    if (kept := _STEPS_IN.get(type(step))) is None:
+        return step
+    result = copy.copy(step)
+    setattr(result, kept, [(name, as_step(s), *rest) for name, s, *rest in getattr(step, kept)])
+    return result
 
 
 def with_decimals(model: BaseEstimator) -> BaseEstimator:
@@ -179,7 +202,7 @@ def with_decimals(model: BaseEstimator) -> BaseEstimator:
     Args:
         model: stays as it is.
     """
-    if not any(isinstance(step, _TREES) for step in steps_of(model)):
+    if not any(isinstance(s, _TREES) or is_boosted(s) for s in steps_of(model)):
         return model
     result = copy.deepcopy(model)
     for step in steps_of(result):

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import sklearn
 from numpy.typing import NDArray
 from ounce_schemas.cells import as_text
 from ounce_schemas.errors import ExportError
@@ -19,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ounce_exporters.ladder.recipe import Inputs
 from ounce_exporters.own.answers import Session
+from ounce_exporters.own.boosters import names_of
 from ounce_exporters.own.composites import is_hard_vote, vote_shares
 from ounce_exporters.own.conversion import (
     HISTOGRAMS,
@@ -55,6 +57,25 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
         ExportError: it is not fitted, needs other columns, or can't be converted.
     """
     try:
+        return _from_fitted(model, task)
+    except (AttributeError, ExportError) as e:
+        _check_version(e)
+        raise
+
+
+def _check_version(error: BaseException) -> None:
+    """Refuse an estimator that lacks what this version of scikit-learn keeps in one."""
+    cause = error if isinstance(error, AttributeError) else error.__cause__
+    if isinstance(cause, AttributeError) and isinstance(cause.obj, BaseEstimator):
+        raise ExportError(
+            f"its {type(cause.obj).__name__} has no {cause.name!r}: another scikit-learn than "
+            f"{sklearn.__version__} may have saved it; fit it again with this one, or add an ONNX "
+            "file that is made with the other"
+        ) from error
+
+
+def _from_fitted(model: BaseEstimator, task: TaskSpec) -> Foreign:
+    try:
         check_is_fitted(model)
     except (NotFittedError, TypeError) as e:
         raise ExportError(f"this {type(model).__name__} is not fitted: call its fit first") from e
@@ -80,8 +101,8 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
             f"this {type(model).__name__} gives neither probabilities nor scores, but labels alone"
         )
     _check_scores(model)
-    columns = getattr(model, "feature_names_in_", None)
-    names = None if columns is None else _places(task, list(columns))
+    columns = names_of(model)
+    names = None if columns is None else _places(task, columns)
     truths = spellings_of(task, names or ())
     learned = encoded(model, truths)
     truths = {name: how for name, how in truths.items() if learned.get(name, True)}
@@ -94,6 +115,7 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
             with few_threads(len(rows)):
                 return _answer(model, rows)
         except Exception as e:  # whatever the estimator raises for a value that it has not learned
+            _check_version(e)
             raise ExportError(
                 f"this {type(model).__name__} itself fails on the task's items: "
                 f"{' '.join(str(e).split())[:300]}"
@@ -107,7 +129,8 @@ def from_sklearn(model: BaseEstimator, task: TaskSpec) -> Foreign:
     else:
         numbers = truths.keys() - learned.keys()
         of_texts = {n for n, place in names.items() if place and place[0] in texts} - numbers
-        of_texts |= {n for n, value in (task.constants or {}).items() if isinstance(value, str)}
+        constants = task.constants or {}
+        of_texts |= {n for n, value in constants.items() if isinstance(value, str)} - numbers
         given = with_truths_as_texts(known, truths) if truths.keys() & learned.keys() else known
         given = given if isinstance(gap, str) else with_empty_texts(given)
         try:
@@ -195,7 +218,8 @@ def _rows(
     for name, place in names.items():
         if place is None:  # it has one value, or no step reads it
             value = (task.constants or {}).get(name, 0.0)
-            columns[name] = np.full(n, value, object if isinstance(value, str) else np.float64)
+            values = np.full(n, value, object if isinstance(value, str) else np.float64)
+            columns[name] = _booleans(values, truths[name], gap) if name in truths else values
         else:
             tensor_name, i, offset = place
             values = inputs[tensor_name][:, i]

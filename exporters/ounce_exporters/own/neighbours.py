@@ -7,7 +7,12 @@ import onnx
 from ounce_schemas.errors import ExportError
 from scipy.sparse import issparse
 from sklearn.base import is_classifier
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neighbors import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    RadiusNeighborsClassifier,
+    RadiusNeighborsRegressor,
+)
 
 from ounce_exporters.own.operators import FEATURES, Operators
 
@@ -19,7 +24,16 @@ _NOWHERE = 1e300
 
 
 def asks_nearest(model: Any) -> bool:
-    """Whether `ask_nearest` knows such a model: one of straight distances and weights by name."""
+    """Whether `ask_nearest` knows such a model: one of straight distances and weights by name.
+
+    Raises:
+        ExportError: it asks the rows within a radius.
+    """
+    if isinstance(model, RadiusNeighborsClassifier | RadiusNeighborsRegressor):
+        name = type(model).__name__
+        raise ExportError(
+            f"a {name} has no answer where no row is near: use {name.replace('Radius', 'K')}"
+        )
     return (
         isinstance(model, KNeighborsClassifier | KNeighborsRegressor)
         and model.effective_metric_ == "euclidean"

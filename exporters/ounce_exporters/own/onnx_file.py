@@ -13,11 +13,28 @@ from ounce_exporters.export.names import read_by
 MOST_BYTES = 512 * 2**20
 """Of the file and of what it keeps beside it: a model of the edge is far smaller, and several
 copies are in memory while it is wrapped."""
+_FROM_PYTHON = "load the model, and export it to ONNX or add the fitted object from Python"
+_PICKLE = (
+    "a pickle, which is never opened: export the model to ONNX, or add the fitted object from "
+    "Python"
+)
+_PACKED = f"a packed file, as joblib's are: {_FROM_PYTHON}"
 _MAGIC = {
-    b"PK\x03\x04": "an archive, as PyTorch's own files are: export the module with "
-    "torch.onnx.export",
-    b"\x80": "a pickle, which is never opened: export the model to ONNX, or add the fitted object "
-    "from Python",
+    b"PK\x03\x04": f"an archive, as those of PyTorch, Keras and skops are: {_FROM_PYTHON}",
+    b"\x80": _PICKLE,
+    b"ccopy_reg": _PICKLE,
+    b"\x1f\x8b": _PACKED,
+    b"x\x01": _PACKED,
+    b"x^": _PACKED,
+    b"x\x9c": _PACKED,
+    b"x\xda": _PACKED,
+    b"BZh": _PACKED,
+    b"\xfd7zXZ": _PACKED,
+    b"CBM1": f"CatBoost's own: {_FROM_PYTHON}",
+    b"tree\n": f"LightGBM's own: {_FROM_PYTHON}",
+    b"{": f"JSON or the like, as XGBoost's own files are: {_FROM_PYTHON}",
+    b"version https://git-lfs": "a pointer of Git LFS: fetch the file itself with git lfs pull",
+    b"<": "markup, as a page that says why a download failed, or PMML: export the model to ONNX",
     b"\x89HDF": "an HDF5 file: export the model to ONNX",
     b"TFL3": "a TensorFlow Lite file: export the model to ONNX",
     b"ORTM": "a file in ONNX Runtime's own format: add the ONNX file that it was made of",

@@ -132,4 +132,6 @@ def steps_of(value: Any, seen: set[int] | None = None) -> Iterator[BaseEstimator
 
 
 def _is_fitted(step: BaseEstimator) -> bool:
-    return any(name.endswith("_") and not name.startswith("_") for name in vars(step))
+    """By what it has learned; LightGBM and XGBoost keep theirs elsewhere."""
+    learned = any(name.endswith("_") and not name.startswith("_") for name in vars(step))
+    return learned or vars(step).get("_Booster") is not None

@@ -10,6 +10,9 @@ from torch import nn
 from ounce_exporters.own.wrapping import Foreign
 from ounce_exporters.training import neural
 
+_ITEMS = 3
+"""Others than PyTorch exports with: a module of a fixed batch fails here or there."""
+
 
 def from_torch(module: nn.Module, task: TaskSpec) -> Foreign:
     """A trained module that answers the task's one input of numbers with logits, or with a value.
@@ -23,27 +26,32 @@ def from_torch(module: nn.Module, task: TaskSpec) -> Foreign:
             f"task {task.name!r} has {what} among its inputs, which a torch module can't read"
         )
     (tensor,) = task.inputs
+    if isinstance(module, torch.jit.ScriptModule):
+        raise ExportError("a TorchScript module can't be exported: add the module it was made of")
     if isinstance(module, nn.DataParallel):
         module = module.module
+    module = getattr(module, "_orig_mod", module)  # inside what torch.compile has made
     module = module.eval()
     was_half = False
     _check_numbers(module)
-    example = torch.zeros(2, *tensor.shape)
+    example = torch.zeros(_ITEMS, *tensor.shape)
     try:
         with torch.inference_mode():
             try:
                 answer = module(example)
             except RuntimeError:
-                if not _is_half(module):
+                kinds = {weight.dtype for weight in module.parameters()}
+                if kinds not in ({torch.float16}, {torch.float64}):
                     raise
                 module = copy.deepcopy(module).float()  # on CPUs it is quicker, too
-                was_half = True
+                was_half = kinds == {torch.float16}
                 answer = module(example)
     except Exception as e:  # whatever the module itself raises for such an input
         raise ExportError(
             f"{type(module).__name__} fails on an input of shape [n, "
-            f"{', '.join(map(str, tensor.shape))}]: {' '.join(str(e).split())[:300]}; wrap it in a "
-            "module that takes these numbers, or add an ONNX file whose inputs are named as columns"
+            f"{', '.join(map(str, tensor.shape))}], tried with n = {_ITEMS}: "
+            f"{' '.join(str(e).split())[:300]}; wrap it in a module that takes these numbers, of "
+            "any number of items, or add an ONNX file whose inputs are named as columns"
         ) from e
     if not isinstance(answer, torch.Tensor):
         raise ExportError(
@@ -61,12 +69,6 @@ def from_torch(module: nn.Module, task: TaskSpec) -> Foreign:
         "neural",
         was_half=was_half,
     )
-
-
-def _is_half(module: nn.Module) -> bool:
-    """Whether all its weights are float16."""
-    kinds = {weight.dtype for weight in module.parameters()}
-    return kinds == {torch.float16}
 
 
 def _check_numbers(module: nn.Module) -> None:

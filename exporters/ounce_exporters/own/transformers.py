@@ -86,7 +86,10 @@ def _splines(step: Any, width: int) -> onnx.ModelProto:
         inside = slice(degree, len(spline.t) - degree - 1)
         starts = pieces[0].x[inside]
         weights = np.stack([piece.c[:, inside] for piece in pieces], axis=2)
-        parts.append(piecewise(made, x, starts, weights))
+        value = piecewise(made, x, starts, weights)
+        if getattr(step, "handle_missing", "error") == "zeros":
+            value = made.add("Where", made.add("IsNaN", x), np.array(0.0), value)
+        parts.append(value)
     return made.of_features(width, made.side_by_side(parts))
 
 

@@ -38,15 +38,24 @@ def spelling_of(tensor: TensorSpec, place: int) -> Spelling | None:
     return None
 
 
+def spelling_of_constant(value: float | str) -> Spelling | None:
+    """How a column of one value writes true and false; None where it holds another value."""
+    text = str(value)
+    if text.lower() not in ("true", "false"):
+        return None
+    like = str.upper if text.isupper() else str.lower if text.islower() else str.title
+    return Spelling(like("true"), like("false"))
+
+
 def spellings_of(task: TaskSpec, columns: Collection[str]) -> dict[str, Spelling]:
     """Those of the columns that hold True and False as texts, by name."""
-    return {
-        name: found
-        for tensor in task.inputs
-        if tensor.datatype == "BYTES"
-        for place, name in enumerate(tensor.columns or ())
-        if name in columns and (found := spelling_of(tensor, place)) is not None
-    }
+    known = {name: spelling_of_constant(value) for name, value in (task.constants or {}).items()}
+    for tensor in task.inputs:
+        if tensor.datatype == "BYTES":
+            known |= {
+                name: spelling_of(tensor, place) for place, name in enumerate(tensor.columns or ())
+            }
+    return {name: how for name, how in known.items() if name in columns and how is not None}
 
 
 def encoded(model: BaseEstimator, columns: Mapping[str, Spelling]) -> dict[str, bool]:
@@ -62,6 +71,8 @@ def encoded(model: BaseEstimator, columns: Mapping[str, Spelling]) -> dict[str, 
         names = list(getattr(step, "feature_names_in_", [None] * len(step.categories_)))
         for name, categories in zip(names, step.categories_, strict=True):
             booleans = _are_booleans(categories)
+            if not booleans and not any(isinstance(value, str) for value in categories):
+                continue  # it reads what an encoder before it made
             if booleans and name not in columns:
                 raise ExportError(
                     "an encoder of it has learned True and False, and reads no column of True and "

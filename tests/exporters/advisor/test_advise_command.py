@@ -214,6 +214,11 @@ def test_fifty_rows_of_noise_are_neither_yet(ounce: Run, tmp_path: Path) -> None
 
     assert told.code == 0, told.stderr
     assert read_advice(out).decision.verdict is Verdict.NEITHER_YET
+    said = " ".join(told.stdout.split())
+    assert "Why not: nothing is clearly better than a constant answer" in said
+    for word in ("Nearest plan", "Runner-up", "advised", "build it with"):
+        assert word not in said
+    assert '<tr class="advised">' not in out.with_suffix(".html").read_text()
 
 
 def test_what_a_constant_answer_always_gets_right_is_neither_yet(
@@ -230,9 +235,10 @@ def test_what_a_constant_answer_always_gets_right_is_neither_yet(
 
     assert told.code == 0, told.stderr
     assert read_advice(out).decision.verdict is Verdict.NEITHER_YET
-    why = "which reaches 1.0000; a smaller --tolerance asks more of a model"
-    assert why in " ".join(told.stdout.split())
+    said = " ".join(told.stdout.split())
+    assert "nothing is clearly better than a constant answer, which reaches 1.0000: the" in said
+    assert "; a smaller --tolerance asks more of a model" in said
     trained = ounce("train", "--advice", out, "--models", tmp_path / "models")
     assert trained.code == 0, trained.stderr
-    note = "Note: the advice is to build nothing yet; this is the nearest plan. not clearly better"
+    note = "Note: the advice is to build nothing yet; this is the nearest plan. nothing is "
     assert note in " ".join(trained.stdout.split())

@@ -191,7 +191,22 @@ def test_what_is_no_better_than_a_constant_is_not_advised() -> None:
     decision = decide([candidate("useless", 300, 10)], Limits(), 0.7, judge)
 
     assert decision.verdict is Verdict.NEITHER_YET
-    assert decision.missed == ("not clearly better than a constant answer, which reaches 0.7000",)
+    assert decision.missed == (
+        "nothing is clearly better than a constant answer, which reaches 0.7000: useless reaches "
+        "0.7000 (0.671 to 0.728)",
+    )
+
+
+def test_the_best_by_luck_is_named_with_its_interval() -> None:
+    models = [candidate("lucky", 290, 900), candidate("light", 300, 10)]
+
+    decision = decide(models, Limits(), 0.7, judge)
+
+    assert decision.verdict is Verdict.NEITHER_YET
+    assert decision.missed == (
+        "nothing is clearly better than a constant answer, which reaches 0.7000: the best of 2 "
+        "models, lucky, reaches 0.7100 (0.681 to 0.737)",
+    )
 
 
 def test_a_row_that_was_judged_several_times_is_one() -> None:

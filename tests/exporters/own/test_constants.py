@@ -40,6 +40,32 @@ def test_a_pipeline_reads_columns_of_one_value(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, own.predict(inputs), atol=1e-3)
 
 
+@pytest.mark.parametrize("how", ["encoded", "as a number"])
+@pytest.mark.parametrize("value", [True, False])
+def test_a_column_that_is_always_true_or_false_is_one(
+    tmp_path: Path, how: str, value: bool
+) -> None:
+    table = rooms().drop(columns="watts").assign(open=value)
+    table.to_csv(tmp_path / "rooms.csv", index=False)
+    judges = find_ladder(tmp_path, "rooms", Rows(tmp_path / "rooms.csv", "busy"), lambda line: None)
+    task = judges.data.spec
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    columns = make_column_transformer(
+        (StandardScaler(), ["warm", "wet"]),
+        (encoder, ["site", "open"] if how == "encoded" else ["site"]),
+        remainder="passthrough",
+    )
+    frame = pd.read_csv(tmp_path / "rooms.csv")
+    inputs, labels = frame.drop(columns="busy"), frame["busy"]
+    assert inputs["open"].dtype == bool
+    model = make_pipeline(columns, LogisticRegression(max_iter=500)).fit(inputs, labels)
+    foreign = from_sklearn(model, task)
+    own, _ = wrap(foreign, task, judges.data.validation, Outputs())
+    rows = judges.data.test.inputs
+    (found,) = Session(own.to_onnx()).run(rows, len(judges.data.test)).values()
+    np.testing.assert_allclose(found, own.predict(rows), atol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "taken"),
     [
@@ -47,6 +73,8 @@ def test_a_pipeline_reads_columns_of_one_value(tmp_path: Path) -> None:
         (TensorProto.FLOAT, 0.5, True),
         (TensorProto.INT64, 0.5, False),
         (TensorProto.INT64, 2.0, True),
+        (TensorProto.FLOAT, "TRUE", True),
+        (TensorProto.BOOL, "false", True),
     ],
 )
 def test_an_input_of_another_kind_than_the_value_stays(

@@ -181,7 +181,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: make_pipeline(PolynomialCountSketch(), DecisionTreeClassifier()).fit(
             FRAME, TABLE["busy"]
         ),
-        "it has no converter for PolynomialCountSketch$",
+        "it has no converter for PolynomialCountSketch: put what it makes into the table",
     ),
     "labels alone": (
         lambda: OutputCodeClassifier(LogisticRegression()).fit(FRAME, TABLE["busy"]),

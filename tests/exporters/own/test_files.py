@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import onnx
 import pytest
@@ -188,13 +189,25 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
     "folder": (lambda p: p.mkdir(), "there is no such file"),
     "absent": (lambda p: None, "there is no such file"),
     "pickle": (lambda p: p.write_bytes(b"\x80\x04K\x01."), "a pickle, which is never opened"),
-    "PyTorch's": (lambda p: p.write_bytes(b"PK\x03\x04..."), "export the module with torch.onnx"),
+    "PyTorch's": (lambda p: p.write_bytes(b"PK\x03\x04..."), "an archive, as those of PyTorch"),
+    "joblib's": (lambda p: joblib.dump([1], p, compress=3), "a packed file, as joblib's are: load"),
+    "of Git LFS": (
+        lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\n"),
+        "a pointer of Git LFS: fetch the file itself with git lfs pull",
+    ),
+    "a page": (lambda p: p.write_text("<!DOCTYPE html>"), "a page that says why a download failed"),
+    "XGBoost's": (lambda p: p.write_text('{"learner":{}}'), "as XGBoost's own files are: load"),
+    "LightGBM's": (lambda p: p.write_text("tree\nversion=v4\n"), "LightGBM's own: load the model"),
     "weights elsewhere": (lambda p: external(p, "../w.bin"), "only a file beside it is read"),
     "weights absent": (lambda p: external(p, "w.bin"), "keeps weights in 'w.bin', which is not"),
     "wrong width": (lambda p: linear(p, width=3), "'x' (tensor(float), 3 values an item) matches"),
     "texts": (
         lambda p: save(p, [ENCODE], kind=TensorProto.STRING, shape=["n", 2]),
         "'x' (tensor(string), 2 values an item) matches no input",
+    ),
+    "tokens": (
+        lambda p: linear(p, width=2, names=("input_ids", "logits"), kind=TensorProto.INT64),
+        "'input_ids' takes the numbers of a text's tokens, and a worker has no tokenizer",
     ),
     "unknown operator": (
         lambda p: save(p, [helper.make_node("Guess", ["x"], ["y"])]),

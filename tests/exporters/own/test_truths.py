@@ -73,6 +73,17 @@ MODELS: dict[str, tuple[Callable[[], Any], bool]] = {
         ),
         False,
     ),
+    "categories of boosting behind their numbers": (
+        lambda: make_pipeline(
+            make_column_transformer(
+                (OrdinalEncoder(), ["open"]),
+                remainder="passthrough",
+                verbose_feature_names_out=False,
+            ),
+            HistGradientBoostingClassifier(max_iter=5, categorical_features=["open"]),
+        ).set_output(transform="pandas"),
+        False,
+    ),
     "numbers of categories": (
         lambda: make_pipeline(
             encoder(OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)),

@@ -6,6 +6,7 @@ import pandas as pd
 from ounce_schemas.cells import parse_number
 from ounce_schemas.wording import counted
 
+from ounce_exporters.tasks.table.dates import why_no_dates
 from ounce_exporters.tasks.table.notices import Notices
 from ounce_exporters.tasks.table.quantities import (
     FEW_NUMBERS,
@@ -44,6 +45,9 @@ def check_categories(column: pd.Series, kind: str | None, notices: Notices) -> N
     present = column[column != ""]
     distinct = present.nunique()
     if kind is None:
+        many = distinct > MOST_ONE_HOT or distinct == len(column)
+        if many and (why := why_no_dates(present)) is not None:
+            raise LeftOutError(why)
         if distinct > MOST_ONE_HOT and _has_both_marks(present):
             raise LeftOutError(
                 "some of its numbers have a decimal point and others a decimal comma: write them "

@@ -25,6 +25,7 @@ from ounce_exporters.tasks.table.dates import (
     is_dates,
     read_dates,
     short_dates,
+    why_no_dates,
 )
 from ounce_exporters.tasks.table.float32 import LARGEST, find_offset, to_float32
 from ounce_exporters.tasks.table.identifiers import why_identifier
@@ -267,9 +268,8 @@ def _date_parts(column: pd.Series, date_format: str | None, notices: Notices) ->
     name = str(column.name)
     dates = read_dates(column, date_format)
     if dates is None:
-        if date_format is not None or is_dates(column):
-            raise LeftOutError("its dates are in no format that is known; give one with --columns "
-                           f"'{name}=date:FORMAT'")  # fmt: skip
+        if (why := why_no_dates(column)) is not None:
+            raise LeftOutError(why)
         return []
     if not dates.parts:
         raise LeftOutError("all its dates have the same hour, weekday and month")

@@ -13,15 +13,23 @@ from ounce_schemas.wording import counted
 
 _LOOKS_LIKE = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([T ].*)?"
-    r"|(\d{1,2}[-/ .]+[A-Za-z]{3,9}|[A-Za-z]{3,9} \d{1,2},?)[-/ ]\d{4}( .*)?"
+    r"|([A-Za-z]{3,9},? )?(\d{1,2}[-/ .]+[A-Za-z]{3,9}|[A-Za-z]{3,9} +\d{1,2},?)"
+    r"([-/ ]\d{4}([ :].*)?| \d{2}:\d{2}.* \d{4})"
     r"|\d{1,2}:\d{2}(:\d{2})?(?!\d).*"
-    r"|(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(T\d{4}.*)?"
+    r"|(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(T\d{4}.*|([01]\d|2[0-3])([0-5]\d){2})?"
 )
-_DAYS_AS_NUMBERS = 19_000_101, 20_991_231
+_AS_NUMBERS = (19_000_101, 20_991_231), (19_000_101_000_000, 20_991_231_235_959)
+"""Days such as 20260301, and times such as 20260301081500."""
 _DAYS = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d-%b-%Y", "%d %b %Y", "%d/%b/%Y"),
     *("%b %d, %Y", "%b %d %Y", "%d-%B-%Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y"),
+    *("%a, %d %b %Y", "%a %d %b %Y", "%A, %B %d, %Y", "%A, %d %B %Y"),
 )
+_WHOLE = (
+    *("%Y%m%d%H%M%S", "%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %Z %Y"),
+    *("%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y:%H:%M:%S"),
+)
+"""Of a day and a time that stand otherwise: as C and `date` write them, and logs of web servers."""
 _DAY_OR_MONTH_FIRST = (("%d/%m/%Y", "%m/%d/%Y"), ("%d-%m-%Y", "%m-%d-%Y"))
 _SHORT = (
     *("%d.%m.%y", "%m/%d/%y", "%d/%m/%y", "%y/%m/%d", "%m-%d-%y", "%d-%m-%y", "%y-%m-%d"),
@@ -89,10 +97,10 @@ def short_dates(column: pd.Series) -> str | None:
 
 
 def are_days(column: pd.Series) -> bool:
-    """Whether all of a column's numbers are days such as 20260301, and more than one."""
+    """Whether all of a column's numbers are days such as 20260301, or times such as
+    20260301081500, and more than one."""
     values = column.dropna()
-    least, most = _DAYS_AS_NUMBERS
-    if not values.between(least, most).all() or values.nunique() < 2:
+    if not any(values.between(*both).all() for both in _AS_NUMBERS) or values.nunique() < 2:
         return False
     return is_dates(values.map(as_text))
 
@@ -119,6 +127,38 @@ def epoch_unit(name: str, numbers: NDArray[np.float64]) -> str | None:
 
 def _may_be_date(text: str) -> bool:
     return text.lower() in GAPS or _LOOKS_LIKE.fullmatch(text) is not None
+
+
+def why_no_dates(column: pd.Series) -> str | None:
+    """Why a column of dates can't be read; None where it is none, or can be.
+
+    Args:
+        column: texts; empty is a gap.
+    """
+    texts = [text for text in column.drop_duplicates() if text.lower() not in GAPS][:_SAMPLE]
+    if not all(_may_be_date(t) or _counts_seconds(t) for t in texts[:_FEW]):
+        return None
+    counted_s = [t for t in texts if _counts_seconds(t)]
+    dates = [t for t in texts if not _counts_seconds(t)]
+    if not dates or not all(map(_may_be_date, dates)):
+        return None
+    first = _find_format(dates[:1], str(column.name), doubt=False)
+    others = [t for t in dates if first is None or parse_date(t, first or None) is None]
+    if first is not None and not others and not counted_s:
+        return None
+    if counted_s or (first is not None and others):
+        return (
+            f"its dates are in several formats, such as {dates[0]!r} and "
+            f"{(counted_s or others)[0]!r}: write all in one, such as 2026-03-01T08:15:00Z"
+        )
+    return (
+        "its dates are in no format that is known; give one with --columns "
+        f"'{column.name}=date:FORMAT'"
+    )
+
+
+def _counts_seconds(text: str) -> bool:
+    return text.isdigit() and _EPOCH_S[0] <= int(text) < _EPOCH_S[1]
 
 
 def read_dates(column: pd.Series, date_format: str | None = None) -> Dates | None:
@@ -194,18 +234,23 @@ def in_order(column: pd.Series, date_format: str | None = None) -> NDArray[np.in
     return np.argsort(values, kind="stable")
 
 
-def _find_format(texts: list[str], name: str) -> str | None:
-    """A format that all texts are in; empty for ISO 8601, None for none."""
+def _find_format(texts: list[str], name: str, doubt: bool = True) -> str | None:
+    """A format that all texts are in; empty for ISO 8601, None for none.
+
+    Raises:
+        DataError: day and month could be exchanged, and `doubt` says that it matters.
+    """
     if not texts:
         return None
     if _fits(texts, None):
         return ""
-    for date_format in (*(day + time for day, time in product(_DAYS, _TIMES)), *_TIMES_OF_DAY):
+    known = (*(day + time for day, time in product(_DAYS, _TIMES)), *_TIMES_OF_DAY, *_WHOLE)
+    for date_format in known:
         if _fits(texts, date_format):
             return date_format
     for formats, time in product(_DAY_OR_MONTH_FIRST, _TIMES):
         fitting = [day + time for day in formats if _fits(texts, day + time)]
-        if len(fitting) == 2:
+        if len(fitting) == 2 and doubt:
             raise DataError(
                 f"column {name!r} holds {texts[0]!r}: say which comes first, day or month, with "
                 f"--columns '{name}=date:{fitting[0]}' or '{name}=date:{fitting[1]}'"

@@ -35,6 +35,8 @@ _COLUMNS = 200
 _LIMITS = {2.0**bits - one for bits in (15, 16, 31, 32) for one in (0.0, 1.0)}
 """What instruments write where they have no reading: ends of their number types, and nines."""
 _LEAST_MARKS = 3
+_TOLD = 0.95
+"""Share of a class that columns tell between them: some of its rows may have no recorded kind."""
 _EXACT = 1e-6
 """Share of the target's variance that a sum may leave."""
 _ROUNDED = 1e-3
@@ -149,6 +151,42 @@ def find_sum(columns: Sequence[InputColumn], targets: NDArray[Any]) -> str | Non
     return (
         f"columns {names} add up to the target: if they are known only afterwards, train "
         f"--without '{parts[0]}' and so on"
+    )
+
+
+def find_causes(columns: Sequence[InputColumn], targets: NDArray[Any]) -> str | None:
+    """A line where yes/no columns tell the rarer of two classes between them; None elsewhere.
+
+    A failure is often recorded beside its kinds: each of them means the failure, and no row fails
+    without one.
+
+    Args:
+        columns: inputs, of all rows.
+        targets: label indices; array of shape (n_rows,).
+    """
+    classes, places, counts = np.unique(targets, return_inverse=True, return_counts=True)
+    if len(classes) != 2 or counts[0] == counts[1]:
+        return None
+    rarer = places == counts.argmin()
+    told = np.zeros(len(targets), np.bool_)
+    causes = []
+    for column in columns:
+        if column.values.ndim > 1 or len(np.unique(column.values[:_ROWS])) > 2:
+            continue  # the first rows tell nearly always
+        kinds, which = np.unique(column.values, return_inverse=True)
+        if len(kinds) != 2:
+            continue
+        for kind in (0, 1):
+            means = which == kind
+            if means.sum() >= _LEAST_MARKS and rarer[means].all():
+                told |= means
+                causes.append(column.cell.column)
+    if len(causes) < 2 or told.sum() < _TOLD * rarer.sum():
+        return None
+    return (
+        f"columns {', '.join(map(repr, causes))} tell {told.sum() / rarer.sum():.0%} of the rarer "
+        f"class between them, and nothing of the other: if they are known only afterwards, train "
+        f"--without '{causes[0]}' and so on"
     )
 
 

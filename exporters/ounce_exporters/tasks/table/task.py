@@ -39,7 +39,13 @@ from ounce_exporters.tasks.table.splitting import (
     split_by_unit,
     split_other,
 )
-from ounce_exporters.tasks.table.suspects import find_leaks, find_marks, find_personal, find_sum
+from ounce_exporters.tasks.table.suspects import (
+    find_causes,
+    find_leaks,
+    find_marks,
+    find_personal,
+    find_sum,
+)
 from ounce_exporters.tasks.table.target import MOST_BOOSTED_CLASSES
 from ounce_exporters.tasks.table.tensors import Tensors, make_tensors
 from ounce_exporters.tasks.table.tolerance import with_tolerance
@@ -270,9 +276,9 @@ def _warn(inputs: Sequence[InputColumn], rows: TableRows, data: TaskData, notice
         *(find_neighbours(inputs, rows.frame, rows.target.name) if of_chance else []),
     ):
         notice(line)
-    total = None if classifies else find_sum(inputs, rows.target.values)
-    if total is not None:
-        notice(total)
+    together = (find_causes if classifies else find_sum)(inputs, rows.target.values)
+    if together is not None:
+        notice(together)
     no_trees = data.spec.image is not None or any(t.text_bytes for t in data.spec.inputs)
     if len(data.spec.labels) > MOST_BOOSTED_CLASSES and not no_trees:
         notice(

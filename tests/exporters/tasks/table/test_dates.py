@@ -37,6 +37,26 @@ def column(*texts: str) -> pd.Series:
         (["2026/03/01", "2026/11/30"], "%Y/%m/%d", [3, 11], None),
         (["20260301", "20261130"], None, [3, 11], None),
         (["20260301T081500", "20261130T170000"], None, [3, 11], [8, 17]),
+        (["20260301081500", "20261130170000"], "%Y%m%d%H%M%S", [3, 11], [8, 17]),
+        (
+            ["Sun, 01 Mar 2026 08:15:00 +0000", "Mon, 30 Nov 2026 17:00:00 +0000"],
+            "%a, %d %b %Y %H:%M:%S %z",
+            [3, 11],
+            [8, 17],
+        ),
+        (["Sunday, March 1, 2026", "Monday, November 30, 2026"], "%A, %B %d, %Y", [3, 11], None),
+        (
+            ["Sun Mar  1 08:15:00 2026", "Mon Nov 30 17:00:00 2026"],
+            "%a %b %d %H:%M:%S %Y",
+            [3, 11],
+            [8, 17],
+        ),
+        (
+            ["01/Mar/2026:08:15:00 +0000", "30/Nov/2026:17:00:00 +0000"],
+            "%d/%b/%Y:%H:%M:%S %z",
+            [3, 11],
+            [8, 17],
+        ),
         (["08:15", "17:00"], None, None, [8, 17]),
         (["8:15", "17:00"], "%H:%M", None, [8, 17]),
     ],
@@ -61,6 +81,26 @@ def test_formats_are_found_out(
 @pytest.mark.parametrize("text", ["1.4.2", "12.5", "17", "10-20", "v1.2.2026b", "1/2", ""])
 def test_versions_and_numbers_are_no_dates(text: str) -> None:
     assert not is_dates(column(text))
+
+
+STYLES = ("%d/%m/%Y", "%b %d %Y", "%s", "%Y-%m-%dT%H:%M:%S+01:00", "%Y%m%d")
+
+
+@pytest.mark.parametrize("styles", [STYLES, STYLES[2:4], STYLES[:2]], ids=["five", "two", "days"])
+@pytest.mark.parametrize("rows", [60, 400])
+def test_dates_of_several_formats_are_called_so(styles: tuple[str, ...], rows: int) -> None:
+    days = pd.date_range("2026-01-01 08:15", periods=rows, freq="1D")
+    at = [day.strftime(styles[i % len(styles)]) for i, day in enumerate(days)]
+    columns = choose_columns(frame(at=at, v=np.arange(rows) / 7, y=np.arange(rows) % 2), "y")
+    (told,) = [line for line in columns.notices if "'at'" in line]
+    assert re.search(r"its dates are in several formats, such as '.+' and '.+': write all", told)
+
+
+def test_times_as_one_number_are_dates() -> None:
+    days = pd.date_range("2026-01-01 08:15", periods=60, freq="7h")
+    at = days.strftime("%Y%m%d%H%M%S").astype(np.int64)
+    columns = choose_columns(frame(at=at, v=np.arange(60) / 7, y=np.arange(60) % 2), "y")
+    assert [input_.name for input_ in columns.inputs][:1] == ["at.hour"]
 
 
 def test_day_and_month_that_could_be_exchanged_are_asked_about() -> None:

@@ -8,6 +8,7 @@ from ounce_exporters.tasks.table.repeats import find_copies, find_order, find_un
 from ounce_exporters.tasks.table.suspects import (
     _error,
     _least_error,
+    find_causes,
     find_leaks,
     find_marks,
     find_personal,
@@ -179,3 +180,20 @@ def test_rows_in_the_order_of_time_are_told(name: str, times: list[object]) -> N
     assert (
         find_order(table.rename(columns={name: "v", "v": "w"}).assign(v=NOISE[:300]), "w") is None
     )
+
+
+@pytest.mark.parametrize("written", [(0, 1), ("no", "yes")], ids=["numbers", "texts"])
+def test_kinds_of_a_failure_beside_it_are_named(written: tuple[object, object]) -> None:
+    kinds = {name: RNG.random(N) < 0.05 for name in ("heat", "power", "strain")}
+    other = RNG.random(N) < 0.5
+    fails = np.any(list(kinds.values()), axis=0)
+    fails[np.flatnonzero(~fails)[0]] = True  # one of no recorded kind
+    columns = {k: np.array(written)[v.astype(int)] for k, v in {**kinds, "open": other}.items()}
+    inputs = choose_columns(frame(v=NOISE, **columns), "y").inputs
+    found = find_causes(inputs, fails.astype(np.int64)) or ""
+    assert found.startswith("columns 'heat', 'power', 'strain' tell 9")
+    assert found.endswith("train --without 'heat' and so on")
+    assert find_causes(inputs, (fails & other).astype(np.int64)) is None
+    by_chance = RNG.random(N) < 0.1
+    assert find_causes(inputs, by_chance.astype(np.int64)) is None
+    assert find_causes(inputs, CLASSES) is None
