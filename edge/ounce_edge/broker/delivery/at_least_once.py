@@ -16,6 +16,7 @@ from ounce_edge.broker.delivery.publishing import PRODUCER_SETTINGS, Publishing,
 from ounce_edge.broker.delivery.refusals import Entry, Failures, Refusal, Refusals, as_entries
 from ounce_edge.broker.delivery.stall_watch import StallWatch, why_unconfirmed
 from ounce_edge.broker.link import writer_settings
+from ounce_edge.broker.places import Partition, place_of
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)
@@ -91,10 +92,10 @@ class AtLeastOnce(Confirming):
 
     def take_acknowledged(self) -> list[TopicPartition]:
         """Offsets to commit, of batches that the broker holds in full."""
-        latest: dict[tuple[str, int], TopicPartition] = {}
+        latest: dict[Partition, TopicPartition] = {}
         with self._lock:
             while self._acknowledged:
-                latest.update({(p.topic, p.partition): p for p in self._acknowledged.popleft()})
+                latest.update({place_of(at): at for at in self._acknowledged.popleft()})
         return list(latest.values())
 
     def give_back(self, offsets: list[TopicPartition]) -> None:
@@ -104,10 +105,10 @@ class AtLeastOnce(Confirming):
 
     def disown(self, partitions: Collection[TopicPartition]) -> None:
         """As `Delivery` says."""
-        gone = {(at.topic, at.partition) for at in partitions}
+        gone = set(map(place_of, partitions))
         with self._lock:
             for offsets in (self._under_way, *self._acknowledged):
-                offsets[:] = [at for at in offsets if (at.topic, at.partition) not in gone]
+                offsets[:] = [at for at in offsets if place_of(at) not in gone]
 
     def follow(self, consumer: Consumer) -> None:
         """Nothing: the consumer commits by itself."""

@@ -14,7 +14,6 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
-from ounce_edge.broker.broker_view import Partition
 from ounce_edge.broker.delivery.base import Confirmed
 from ounce_edge.broker.delivery.confirming import Confirming, passed_s
 from ounce_edge.broker.delivery.publishing import Publishing
@@ -22,6 +21,7 @@ from ounce_edge.broker.delivery.refusals import Entry, Refusal, Refusals, as_ent
 from ounce_edge.broker.delivery.stall_watch import StallWatch, why_unconfirmed
 from ounce_edge.broker.delivery.transaction_failures import AbortCause, AbortedError
 from ounce_edge.broker.delivery.transactional_producer import TransactionalProducer
+from ounce_edge.broker.places import Partition
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from ounce_edge.broker.broker_view import Partition
 from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.places import Partition, place_of
 
 logger = logging.getLogger(__name__)
 
@@ -72,11 +72,11 @@ class Commits:
 
     def disown(self, partitions: Collection[TopicPartition]) -> None:
         """Others own these. They may come back, when others have committed later offsets."""
-        gone = {(at.topic, at.partition) for at in partitions}
+        gone = set(map(place_of, partitions))
         self._delivery.disown(partitions)
-        self._under_way = [at for at in self._under_way if (at.topic, at.partition) not in gone]
+        self._under_way = [at for at in self._under_way if place_of(at) not in gone]
 
     def _take(self, ours: Collection[Partition]) -> list[TopicPartition]:
         """Those of partitions that are still ours: others' are for their owners to commit."""
         acknowledged = self._delivery.take_acknowledged()
-        return [at for at in acknowledged if (at.topic, at.partition) in ours]
+        return [at for at in acknowledged if place_of(at) in ours]

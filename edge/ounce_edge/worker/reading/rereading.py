@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 from ounce_schemas.errors import OunceError
 
-from ounce_edge.broker.broker_view import Partition, SilentBrokerError
+from ounce_edge.broker.broker_view import SilentBrokerError
 from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.places import Partition, place_of
 from ounce_edge.broker.reading.positions import Positions
 from ounce_edge.broker.reading.starts import Start, Starts
 from ounce_edge.worker.serving.serving import Serving
@@ -153,11 +154,6 @@ class Rereading:
             self._fail(e)
         except (KafkaException, SilentBrokerError) as e:
             logger.warning("can't %s yet: %s", what, e)
-
-
-def place_of(at: TopicPartition) -> Partition:
-    """The partition that is meant, without the offset."""
-    return at.topic, at.partition
 
 
 def show(places: Collection[Partition]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from confluent_kafka import TopicPartition
 
 from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.places import place_of, place_of_record
 from ounce_edge.recommender.pacing.transaction_size import (
     TransactionSize,
     TransactionTime,
@@ -108,8 +109,8 @@ class Transacted(Mode):
 
     def drop(self, partitions: Collection[TopicPartition]) -> int:
         """As `Mode` says."""
-        gone = {(at.topic, at.partition) for at in partitions}
-        kept = [r for r in self._taken if (str(r.topic()), r.partition() or 0) not in gone]
+        gone = set(map(place_of, partitions))
+        kept = [record for record in self._taken if place_of_record(record) not in gone]
         n_dropped = len(self._taken) - len(kept)
         self._taken = kept
         return n_dropped + super().drop(partitions)
@@ -157,8 +158,8 @@ class Transacted(Mode):
             self._size.learn(len(some), (time.perf_counter() - began_s) * 1e3, allowed_ms)
             return
         self._abandon()
-        places = {(str(record.topic()), record.partition() or 0) for record in some}
-        self._tasks.drop([TopicPartition(topic, partition) for topic, partition in places])
+        places = set(map(place_of_record, some))
+        self._tasks.drop([TopicPartition(*place) for place in places])
 
 
 _LAST_WORDS_S = 2.0
