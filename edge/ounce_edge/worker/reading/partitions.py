@@ -72,7 +72,7 @@ class Partitions:
         """Ends that were reached and are not handed to serving yet."""
         self.positions = Positions()
         """Where reading stands; any thread may look."""
-        self._rereading = Rereading(serving, delivery, starts, self.positions, fail)
+        self._rereading = Rereading(serving, starts, self.positions, fail)
 
     @property
     def topics(self) -> Collection[str]:

@@ -18,6 +18,8 @@ from ounce_edge.worker.serving.tasks import Tasks
 PATIENCE_S = 2.0
 """So long answers wait for the batch before theirs, and nothing else is done. After that the worker
 polls on, without taking records: a consumer that does not poll loses its partitions."""
+LAST_WORDS_S = 2.0
+"""So long a broker gets at least for a batch when partitions are given up."""
 Count = Callable[[Sequence[Report], Sequence[Refused]], None]
 
 

@@ -15,7 +15,7 @@ from ounce_edge.recommender.pacing.transaction_size import (
     budget_ms,
 )
 from ounce_edge.wire.records import Record
-from ounce_edge.worker.serving.mode import PATIENCE_S, Count, Mode
+from ounce_edge.worker.serving.mode import LAST_WORDS_S, PATIENCE_S, Count, Mode
 from ounce_edge.worker.serving.tasks import Tasks
 
 _POLL_TRANSACTIONS = 4
@@ -86,7 +86,7 @@ class Transacted(Mode):
                 if not self._may_answer or time.monotonic() >= until_s:
                     break
                 self._answer_next(until_s)
-            self._delivery.wait(_LAST_WORDS_S)
+            self._delivery.wait(LAST_WORDS_S)
             if self._tasks.is_news:  # its partitions may be others' before it can be committed
                 self._abandon()
 
@@ -160,7 +160,3 @@ class Transacted(Mode):
         self._abandon()
         places = set(map(place_of_record, some))
         self._tasks.drop([TopicPartition(*place) for place in places])
-
-
-_LAST_WORDS_S = 2.0
-"""So long a broker gets for the last transaction when partitions are given up."""
