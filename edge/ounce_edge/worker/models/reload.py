@@ -1,6 +1,5 @@
 """Putting other models of a task in service while the worker serves."""
 
-import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -15,8 +14,6 @@ from ounce_edge.models.runtimes.base import Runtime
 from ounce_edge.pipeline.edition import successor
 from ounce_edge.telemetry.events import Events
 from ounce_edge.worker.serving.serving import Serving
-
-logger = logging.getLogger(__name__)
 
 
 class Reload:

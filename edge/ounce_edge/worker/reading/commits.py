@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
@@ -22,12 +22,10 @@ class Commits:
 
     Args:
         delivery: knows what may be committed.
-        clock: seconds on any steady clock.
     """
 
-    def __init__(self, delivery: Delivery, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
-        self._clock = clock
         self._under_way: list[TopicPartition] = []
         """What the commit that is not answered yet is of."""
         self._due_s = 0.0
@@ -38,14 +36,14 @@ class Commits:
     def start(self, consumer: Consumer, ours: Collection[Partition]) -> None:
         """Commit, if it is time and no commit is under way: more would queue up at the broker,
         without end."""
-        if self._under_way or self._clock() < self._due_s:
+        if self._under_way or time.monotonic() < self._due_s:
             return
         offsets = self._take(ours)
         if offsets:
             try:
                 self.answered.clear()
                 consumer.commit(offsets=offsets, asynchronous=True)
-                self._under_way, self._due_s = offsets, self._clock() + COMMIT_EVERY_S
+                self._under_way, self._due_s = offsets, time.monotonic() + COMMIT_EVERY_S
             except KafkaException as e:
                 self.answered.set()
                 self._delivery.give_back(offsets)
