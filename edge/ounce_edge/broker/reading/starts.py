@@ -16,7 +16,7 @@ from ounce_schemas.errors import BrokerError
 from ounce_edge.broker.broker_view import BrokerView, Marks, SilentBrokerError
 from ounce_edge.broker.places import Partition, place_of
 from ounce_edge.broker.reading.answer_search import AnswerSearch
-from ounce_edge.broker.reading.answered import Answered
+from ounce_edge.broker.reading.answered import KnownAnswers
 from ounce_edge.broker.reading.no_offsets import NoOffsets
 from ounce_edge.broker.reading.offset_note import OffsetNote
 
@@ -37,7 +37,7 @@ class Start:
     same name, or lies beyond the end: the topic was made again, or cut."""
     n_kept: int | None = None
     """Where the group has no offset of the topic: how many requests the partition holds."""
-    answered: Answered | None = None
+    answered: KnownAnswers | None = None
     """What of them is answered, where that was searched for."""
     topic_id: str | None = None
     """Of the topic that is read, where the broker tells; another one of its name has another."""

@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from ounce_schemas.errors import BrokerError, OunceError
 
 from ounce_edge.broker.places import Partition, place_of, place_of_record
-from ounce_edge.broker.reading.answered import Answered
+from ounce_edge.broker.reading.answered import KnownAnswers
 from ounce_edge.broker.reading.positions import Positions
 from ounce_edge.broker.reading.starts import Start, Starts
 from ounce_edge.telemetry.health import Health
@@ -66,7 +66,7 @@ class Partitions:
         self._assigned: set[Partition] = set()
         self._lag_due_s = self._again_due_s = 0.0
         self._topic_ids: dict[Partition, str | None] = {}
-        self._answered: dict[Partition, Answered] = {}
+        self._answered: dict[Partition, KnownAnswers] = {}
         """Requests that were answered before, behind others that were not."""
         self._ends: dict[Partition, int] = {}
         """Ends that were reached and are not handed to serving yet."""

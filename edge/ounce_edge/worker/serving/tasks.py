@@ -22,7 +22,7 @@ _OVERHEADS = 4.0
 _LONGEST_SLICE_MS = 100.0
 
 
-class Answered(NamedTuple):
+class ToConfirm(NamedTuple):
     """What was answered since the last time."""
 
     offsets: list[TopicPartition]
@@ -69,13 +69,13 @@ class Tasks:
         """Whether something was published or answered in full since `take_answered`."""
         return self._has_published or bool(self._offsets)
 
-    def take_answered(self) -> Answered:
+    def take_answered(self) -> ToConfirm:
         """What was answered since the last call."""
         offsets = [
             TopicPartition(*place, offset, self._topic_ids.get(place) or "")
             for place, offset in self._offsets.items()
         ]
-        answered = Answered(offsets, self._reports)
+        answered = ToConfirm(offsets, self._reports)
         self.handed_over.update(self._offsets)
         self._offsets, self._reports, self._has_published = {}, [], False
         return answered
