@@ -26,10 +26,9 @@ from ounce_schemas.embedded_cluster import is_embedded
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.first_contact import first_contact
 
-logger = logging.getLogger(__name__)
+from ounce_edge.broker.places import Partition, place_of
 
-Partition = tuple[str, int]
-"""Name of its topic, and its number."""
+logger = logging.getLogger(__name__)
 
 _TIMEOUT_S = 5.0
 _ASK_S = 2.0
@@ -134,7 +133,7 @@ class BrokerView:
         for at in asked:
             told = [_result(answer[at], f"{at.topic}[{at.partition}]") for answer in answers]
             if all(each is not None for each in told):
-                found[at.topic, at.partition] = Marks(*(each.offset for each in told))
+                found[place_of(at)] = Marks(*(each.offset for each in told))
         if len(found) < len(asked):
             self._forget_client()
         return found

@@ -30,7 +30,7 @@ _LAST_WORDS_S = 1.0
 
 
 class EventProducer:
-    """Sends events to Kafka; a `Send` of telemetry. That the broker takes none is logged once.
+    """Sends events to Kafka; a `Send`. That the broker takes none is logged once.
 
     Args:
         kafka: bootstrap servers.

@@ -20,8 +20,8 @@ from ounce_schemas.request import HEADER_ID, HEADER_SOURCE
 from ounce_schemas.topics import labels_topic, requests_topic
 from ounce_schemas.wording import counted
 
-from ounce_edge.broker.broker_view import Partition
 from ounce_edge.broker.link import reader_settings
+from ounce_edge.broker.places import Partition
 from ounce_edge.broker.refused_labels import RefusedLabels
 from ounce_edge.wire.label_formats import decode_labels
 from ounce_edge.wire.records import Record

@@ -10,12 +10,13 @@ from ounce_schemas.task import TaskSpec
 from ounce_schemas.topics import dead_letters_topic, requests_topic
 
 from ounce_edge.broker.event_producer import EventProducer
+from ounce_edge.broker.places import Partition
 from ounce_edge.wire.dead_letters import write_letter
 from ounce_edge.wire.label_formats import no_truth
 from ounce_edge.wire.records import Record
 
-Owns = Callable[[tuple[str, int]], bool]
-"""Whether a partition, by topic and number, is this worker's now. Any thread may ask."""
+Owns = Callable[[Partition], bool]
+"""Whether a partition is this worker's now. Any thread may ask."""
 
 
 class RefusedLabels:

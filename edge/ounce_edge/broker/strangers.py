@@ -11,6 +11,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ConsumerGroupDescription,  # re-exported, as its documentation says
 )
 
+from ounce_edge.broker.places import Partition, place_of
+
 WORKER_CLIENT_ID = "ounce-worker"
 """By it the broker, and other workers, know a worker's consumer."""
 
@@ -29,7 +31,7 @@ class Stranger:
 
     client_id: str
     host: str
-    partitions: tuple[tuple[str, int], ...]
+    partitions: tuple[Partition, ...]
     """That it has: names of topics and numbers, in order."""
 
 
@@ -41,7 +43,7 @@ def strangers_of(group: ConsumerGroupDescription) -> tuple[Stranger, ...] | None
         Stranger(
             member.client_id,
             member.host.removeprefix("/"),
-            tuple(sorted((at.topic, at.partition) for at in member.assignment.topic_partitions)),
+            tuple(sorted(map(place_of, member.assignment.topic_partitions))),
         )
         for member in group.members
         if member.client_id != WORKER_CLIENT_ID

@@ -17,7 +17,7 @@ from ounce_edge.recommender.rule.schedule import Schedule
 
 LENGTH = struct.Struct("<I")
 """What an entry's length is written as, before it."""
-Answered = Sequence[tuple[Items, Sequence[bytes]]]
+AnsweredIds = Sequence[tuple[Items, Sequence[bytes]]]
 """Of a schedule, what was answered or refused then: indices of requests and, for each of them, its
 id as JSON text."""
 
@@ -58,7 +58,7 @@ class Recorder(Protocol):
     def begin(self, header: LogHeader) -> None:
         """From now on decisions depend on something else."""
 
-    def record(self, at_ms: float, decided: Decided, answered: Answered) -> None:
+    def record(self, at_ms: float, decided: Decided, answered: AnsweredIds) -> None:
         """Take one decision; see `entry_of`."""
 
     def take_incidents(self) -> list[Incident]:
@@ -77,7 +77,7 @@ def framed(content: bytes) -> bytes:
 
 
 def entry_of(
-    at_ms: float, decided: Decided, answered: Answered, book: SenderBook, written: set[int]
+    at_ms: float, decided: Decided, answered: AnsweredIds, book: SenderBook, written: set[int]
 ) -> DecisionEntry:
     """What is recorded of one decision.
 

@@ -21,7 +21,7 @@ import msgspec
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.event import EventKind
 
-from ounce_edge.evidence.decided import Answered, Decided, entry_of, framed
+from ounce_edge.evidence.decided import AnsweredIds, Decided, entry_of, framed
 from ounce_edge.evidence.decision_entry import DecisionEntry, LogHeader
 from ounce_edge.evidence.decision_files import KEPT, begin_file, prune
 from ounce_edge.evidence.incidents import Incident
@@ -86,7 +86,7 @@ class DecisionLog:
         if self._files:
             self._or_stop(self._begin_file)
 
-    def record(self, at_ms: float, decided: Decided, answered: Answered) -> None:
+    def record(self, at_ms: float, decided: Decided, answered: AnsweredIds) -> None:
         """Write one decision, or count it as lost while recording stands; see `entry_of`."""
         if not self._files and not self._resume():
             self._n_lost += 1

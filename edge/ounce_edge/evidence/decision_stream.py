@@ -5,25 +5,17 @@ is waited for: what can't be sent is lost, and costs the record and nothing else
 """
 
 from collections.abc import Callable
-from typing import Protocol
 
 import msgspec
 
-from ounce_edge.evidence.decided import Answered, Decided, entry_of, framed
+from ounce_edge.evidence.decided import AnsweredIds, Decided, entry_of, framed
 from ounce_edge.evidence.decision_entry import LogHeader
 from ounce_edge.evidence.incidents import Incident
 from ounce_edge.evidence.senders import SenderBook
-from ounce_edge.wire.records import Headers
+from ounce_edge.wire.records import Send
 
 MOST_BYTES = 200_000
 """A record is sent when it has as many; well below Kafka's default bound of a million."""
-
-
-class Send(Protocol):
-    """Takes records without waiting; those that can't be sent are lost."""
-
-    def __call__(self, key: bytes, value: bytes, headers: Headers) -> None:
-        """Take one."""
 
 
 class DecisionStream:
@@ -53,7 +45,7 @@ class DecisionStream:
         self.flush()
         self._header = header
 
-    def record(self, at_ms: float, decided: Decided, answered: Answered) -> None:
+    def record(self, at_ms: float, decided: Decided, answered: AnsweredIds) -> None:
         """Take one decision; see `entry_of`."""
         entry = entry_of(at_ms, decided, answered, self.senders, self._written)
         part = framed(self._encode(entry))

@@ -93,11 +93,13 @@ class Chooser:
     """Decides for one task; remembers what one decision leaves to the next.
 
     Args:
+        waiting: what is decided on.
         lanes: may take long calls.
         rng: chooses what is explored.
     """
 
-    def __init__(self, lanes: Lanes, rng: np.random.Generator) -> None:
+    def __init__(self, waiting: Waiting, lanes: Lanes, rng: np.random.Generator) -> None:
+        self._waiting = waiting
         self._rng = rng
         self._ask_lanes: Mapping[bool, Callable[[], LanesNow] | None] = {
             keep_free: partial(_lanes_now, lanes, keep_free) if len(lanes) else None
@@ -117,31 +119,32 @@ class Chooser:
         return any(overload.lasts for overload in self._overloads.values())
 
     def look_for_overload(
-        self, edition: Edition, waiting: Waiting, turn: Turn, now_ms: float, began_s: float
+        self, edition: Edition, turn: Turn, now_ms: float, began_s: float
     ) -> None:
         """Notice whether late requests pile up, of all routes; arguments as in `choose`."""
-        left_ms = waiting.deadline_ms - (now_ms + turn.reserve_ms)
+        left_ms = self._waiting.deadline_ms - (now_ms + turn.reserve_ms)
         levels = edition.priorities
         self._overloads = {p: self._overloads.get(p) or Overload() for p in levels}
         for level, overload in self._overloads.items():
             some = left_ms
             if level > levels[0]:
                 of_route = np.array([r.routing.priority for r in edition.routes])
-                routes = np.zeros(1, np.intp) if waiting.routes is None else waiting.routes
+                own = self._waiting.routes
+                routes = np.zeros(1, np.intp) if own is None else own
                 some = left_ms[np.broadcast_to(of_route[routes] >= level, len(left_ms))]
             overload.look(some, turn.each_room, began_s)
 
     def share(
-        self, edition: Edition, waiting: Waiting, turn: Turn, now_ms: float, began_s: float
+        self, edition: Edition, turn: Turn, now_ms: float, began_s: float
     ) -> Sequence[tuple[int, Turn]]:
         """A turn for each route that requests wait of: those of the highest priority first, and of
         these those of the most urgent request. To each, the slices of the others are time that it
         does not have, but for those of a lower priority."""
         self._precedence.begin()
         believe_loads(edition)
-        go_without(edition, waiting, now_ms + turn.reserve_ms, began_s)
+        go_without(edition, self._waiting, now_ms + turn.reserve_ms, began_s)
         self.load_look_s = math.inf
-        counts = waiting.routes_by_urgency()
+        counts = self._waiting.routes_by_urgency()
         if len(counts) == 1:
             return [(route, turn) for route in counts]
         state = edition.plans.renew_state(began_s)
@@ -156,20 +159,13 @@ class Chooser:
         ]
 
     def choose(
-        self,
-        edition: Edition,
-        route: int,
-        waiting: Waiting,
-        turn: Turn,
-        now_ms: float,
-        began_s: float,
+        self, edition: Edition, route: int, turn: Turn, now_ms: float, began_s: float
     ) -> Chosen | None:
-        """Decide for what waits of one route.
+        """Decide for what waits of one route, at least one request.
 
         Args:
             edition: may answer.
             route: number of the route.
-            waiting: at least one request of it.
             turn: what may be done now.
             now_ms: milliseconds since 1970.
             began_s: now, on the pipeline's steady clock.
@@ -178,7 +174,7 @@ class Chooser:
             The decision; None where all can wait for what is there to be read, or has to wait for
             requests of a higher priority.
         """
-        here, before = edition.routes[route], self._left_over[route]
+        here, before, waiting = edition.routes[route], self._left_over[route], self._waiting
         state = edition.plans.renew_state(began_s)
         view = here.view(state)
         left_ms = waiting.deadline_ms - (now_ms + turn.reserve_ms)

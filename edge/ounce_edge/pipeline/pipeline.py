@@ -69,7 +69,7 @@ class Pipeline:
         self._recent_ids = RecentIds()
         self._progress = Progress()
         self._tightest = LeastLately(edition.policy.max_latency_ms)
-        self._chooser = Chooser(lanes, np.random.default_rng() if rng is None else rng)
+        self._chooser = Chooser(self.waiting, lanes, rng or np.random.default_rng())
         self._decide_time = SampledTime()
         self._in_flight = InFlight(lanes, clocks.steady)
         self._rejecting = Rejecting(edition.task.name, max_message_bytes)
@@ -155,16 +155,16 @@ class Pipeline:
         """Decide, hand long calls over, and make the first of the others; how many requests wait
         for a lane."""
         now_ms, began_s = self._clocks.wall() * 1e3, self._clocks.steady()
-        self._chooser.look_for_overload(self._edition, self.waiting, turn, now_ms, began_s)
+        self._chooser.look_for_overload(self._edition, turn, now_ms, began_s)
         report.incidents += self._watch.look_at_overload(self.overload_lasts, began_s)
-        turns = self._chooser.share(self._edition, self.waiting, turn, now_ms, began_s)
+        turns = self._chooser.share(self._edition, turn, now_ms, began_s)
         return sum(self._serve_route(route, publish, own, report) for route, own in turns)
 
     def _serve_route(self, route: int, publish: Publish, turn: Turn, report: Report) -> int:
         """`_serve`, for the requests of one route."""
         edition, began_s, now_ms = self._edition, self._clocks.steady(), self._clocks.wall() * 1e3
         spent = self._decide_time.begin()
-        chosen = self._chooser.choose(edition, route, self.waiting, turn, now_ms, began_s)
+        chosen = self._chooser.choose(edition, route, turn, now_ms, began_s)
         report.decide_ms += self._decide_time.end_ms(spent)
         chosen_s = began_s, self._clocks.steady()
         if chosen is None:

@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgspec
 from ounce_schemas.event import EVENT_TYPE, EventKind, OperationalEvent
@@ -20,7 +19,7 @@ from ounce_schemas.request import (
     HEADER_SOURCE,
 )
 
-from ounce_edge.wire.records import Headers
+from ounce_edge.wire.records import Send
 
 logger = logging.getLogger(__name__)
 
@@ -32,18 +31,11 @@ _MOST_REMEMBERED = 256
 _encode = msgspec.json.Encoder().encode
 
 
-class Send(Protocol):
-    """Sends one record to `ounce.events`, now or later or never, without waiting."""
-
-    def __call__(self, key: bytes, value: bytes, headers: Headers) -> None:
-        """Any error that it raises is logged."""
-
-
 class Events:
     """What a worker has to say, on any thread.
 
     Args:
-        send: takes the records.
+        send: takes the records; any error that it raises is logged.
         on_event: called with task and kind of each event that is told, for metrics.
         clock: seconds since 1970.
         worker: name of the worker that tells.

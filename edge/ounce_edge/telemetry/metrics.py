@@ -21,7 +21,6 @@ from ounce_edge.telemetry.ladder_series import LadderSeries
 from ounce_edge.telemetry.process_registry import process_registry
 from ounce_edge.telemetry.tenant_counts import TenantCounts
 from ounce_edge.telemetry.trace_sender import TRACE_OUTCOMES
-from ounce_edge.telemetry.values import Value, Values
 
 
 class Metrics:
@@ -37,7 +36,6 @@ class Metrics:
         self._tenants = TenantCounts(self._to, tenants)
         self.ladders = LadderSeries(self._to, self._tenants)
         """What is shown of the models that serve."""
-        self._series: dict[tuple[object, ...], Value] = {}
         self._of_groups: dict[tuple[str, str, str, Choice], GroupSeries] = {}
         self._to.build.labels(__version__).set(1)
         for cause in AbortCause:
@@ -104,30 +102,30 @@ class Metrics:
         if len(report.waited_ms):
             self._to.queue_wait.observe((task,), report.waited_ms / 1e3)
         if report.decide_ms:
-            self._add(self._to.decision, report.decide_ms / 1e3, task)
+            self._to.decision.labels(task).inc(report.decide_ms / 1e3)
         if report.repeats:
-            self._add(self._to.duplicates, report.repeats, task)
+            self._to.duplicates.labels(task).inc(report.repeats)
         if report.timestamps_off:
-            self._add(self._to.timestamps_off, report.timestamps_off, task)
+            self._to.timestamps_off.labels(task).inc(report.timestamps_off)
         if report.unknown_text:
-            self._add(self._to.unknown_text, report.unknown_text, task)
+            self._to.unknown_text.labels(task).inc(report.unknown_text)
         if report.unseen_missing:
-            self._add(self._to.unseen_missing, report.unseen_missing, task)
+            self._to.unseen_missing.labels(task).inc(report.unseen_missing)
         for outcome, n in report.explanations.items():
-            self._add(self._to.explanations, n, task, outcome)
+            self._to.explanations.labels(task, outcome).inc(n)
         for reason in report.rejected:
-            self._add(self._to.dead_letters, 1, task, reason)
-            self._add(self._to.messages, 1, task, "none", "dead-letter")
+            self._to.dead_letters.labels(task, reason).inc()
+            self._to.messages.labels(task, "none", "dead-letter").inc()
         for tenant in report.tenants_rejected:
             self._tenants.count_dead_letter(task, tenant)
         if report.escalated:
-            self._add(self._to.escalations, report.escalated, task)
+            self._to.escalations.labels(task).inc(report.escalated)
         for call in report.calls:
             self._to.service.observe_one((task, call.model), call.run_ms / 1e3)
             self._to.batch_size.observe_one((task, call.model), call.n)
-            self._add(self._to.compute, call.run_ms / 1e3, task, call.model)
+            self._to.compute.labels(task, call.model).inc(call.run_ms / 1e3)
             if call.is_on_gpu:
-                self._add(self._to.compute_gpu, call.run_ms / 1e3, task)
+                self._to.compute_gpu.labels(task).inc(call.run_ms / 1e3)
         for group in report.groups:
             self._observe_group(task, group)
 
@@ -142,7 +140,7 @@ class Metrics:
         if group.floor_misses:
             to.floor_misses.inc(group.floor_misses)
         if group.choice is Choice.EXPLORATION:
-            self._add(self._to.regret, group.regret, task)
+            self._to.regret.labels(task).inc(group.regret)
         to.cost.inc(group.cost)
         to.cost_saved.inc(group.saved)
         to.always_best.inc(group.always_best_ms / 1e3)
@@ -158,22 +156,14 @@ class Metrics:
             series = self._of_groups[key] = group_series(self._to, *key)
         return series
 
-    def _add(self, metric: Values, amount: float, *labels: str) -> None:
-        """Count."""
-        key = (metric, *labels)
-        series = self._series.get(key)
-        if series is None:
-            series = self._series[key] = metric.labels(*labels)
-        series.inc(amount)
-
     def observe_refused(self, task: str, has_letter: bool, tenant: bytes | None) -> None:
         """Count one answer that the broker refused, and whose it was."""
         if has_letter:
             self._tenants.count_dead_letter(task, tenant)
-            self._add(self._to.dead_letters, 1, task, Reason.ANSWER_REFUSED)
-            self._add(self._to.messages, 1, task, "none", "dead-letter")
+            self._to.dead_letters.labels(task, Reason.ANSWER_REFUSED).inc()
+            self._to.messages.labels(task, "none", "dead-letter").inc()
         else:
-            self._add(self._to.set_aside, 1, task)
+            self._to.set_aside.labels(task).inc()
 
     def show_unconfirmed(self, unconfirmed_s: float) -> None:
         """Show how long the broker has not confirmed what is published."""

@@ -140,5 +140,12 @@ class Outgoing:
     """Since 1970; None: the time at which they are sent. Goes with headers."""
 
 
+class Send(Protocol):
+    """Sends one record, now or later or never, without waiting: what people read beside answers."""
+
+    def __call__(self, key: bytes, value: bytes, headers: Headers) -> None:
+        """Take it; what can't be sent is lost."""
+
+
 Publish = Callable[[Outgoing], None]
 """Takes what the pipeline publishes."""

@@ -9,7 +9,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from ounce_edge.broker.broker_view import BrokerView
 from ounce_edge.broker.reading.answer_search import AnswerSearch
-from ounce_edge.broker.reading.answered import Answered
+from ounce_edge.broker.reading.answered import KnownAnswers
 from ounce_edge.wire.requests.decoding import Decoder
 from ounce_schemas.dead_letter import HEADER_OFFSET, HEADER_PARTITION, HEADER_TOPIC
 from ounce_schemas.policy import Policy
@@ -72,7 +72,7 @@ class Broker:
         self._producer.produce(self._predictions, b"of someone else")
         self._producer.flush()
 
-    def search(self, **limits: Any) -> Answered:
+    def search(self, **limits: Any) -> KnownAnswers:
         kafka = {"bootstrap.servers": self._servers}
         view = BrokerView(lambda: AdminClient(kafka))
         policy = Policy().for_task(self._task.name)
@@ -94,26 +94,26 @@ def test_reading_begins_at_the_first_request_without_answer(broker: Broker) -> N
     broker.ask(None, body=b"?")
     broker.answer("a", f"{broker.requests}-0-1", "c")
     broker.bury(6)
-    assert broker.search() == Answered(2, (range(3, 4), range(6, 7)), n=4)
+    assert broker.search() == KnownAnswers(2, (range(3, 4), range(6, 7)), n=4)
     broker.answer("b", f"{broker.requests}-0-4", "a")
-    assert broker.search() == Answered(7, n=7)
+    assert broker.search() == KnownAnswers(7, n=7)
 
 
 def test_what_was_aborted_is_no_answer(broker: Broker) -> None:
     broker.ask("a", "b")
     broker.answer("a", "b", then_abort=True)
-    assert broker.search() == Answered(0)
+    assert broker.search() == KnownAnswers(0)
     broker.answer("a")
-    assert broker.search() == Answered(1, n=1)
+    assert broker.search() == KnownAnswers(1, n=1)
 
 
 def test_where_time_is_up_all_counts_as_not_answered(broker: Broker) -> None:
     broker.ask("a", "b")
     broker.answer("a")
-    assert broker.search(longest_s=0.0) == Answered(0, is_whole=False)
+    assert broker.search(longest_s=0.0) == KnownAnswers(0, is_whole=False)
 
 
 def test_only_so_many_of_the_latest_answers_are_looked_at(broker: Broker) -> None:
     broker.ask("a", "b")
     broker.answer("a", "b")
-    assert broker.search(most_answers=2) == Answered(0, (range(1, 2),), n=1)
+    assert broker.search(most_answers=2) == KnownAnswers(0, (range(1, 2),), n=1)

@@ -1,7 +1,7 @@
 """Which kept requests have an answer."""
 
 import pytest
-from ounce_edge.broker.reading.answered import Answered, AnsweredRuns, AnswerNames
+from ounce_edge.broker.reading.answered import AnsweredRuns, AnswerNames, KnownAnswers
 
 TOPIC = "ounce.t.requests"
 
@@ -58,21 +58,21 @@ def test_nothing_is_answered_where_there_is_no_answer() -> None:
 @pytest.mark.parametrize(
     ("marks", "expected"),
     [
-        ((), Answered(20)),
-        ((True, True), Answered(20, n=2)),
-        ((False, False), Answered(10)),
-        ((True, True, False, False), Answered(12, n=2)),
-        ((False, True, True, False, True), Answered(10, (range(11, 13), range(14, 15)), 3)),
+        ((), KnownAnswers(20)),
+        ((True, True), KnownAnswers(20, n=2)),
+        ((False, False), KnownAnswers(10)),
+        ((True, True, False, False), KnownAnswers(12, n=2)),
+        ((False, True, True, False, True), KnownAnswers(10, (range(11, 13), range(14, 15)), 3)),
     ],
 )
 def test_reading_begins_at_the_first_request_without_answer(
-    marks: tuple[bool, ...], expected: Answered
+    marks: tuple[bool, ...], expected: KnownAnswers
 ) -> None:
     assert runs(10, *marks).result(20, is_whole=True) == expected
 
 
 def test_what_there_was_no_time_for_counts_as_not_answered() -> None:
-    assert runs(10, True, True).result(20, is_whole=False) == Answered(12, n=2, is_whole=False)
+    assert runs(10, True, True).result(20, is_whole=False) == KnownAnswers(12, n=2, is_whole=False)
 
 
 def test_offsets_of_answered_requests_behind_the_start_are_known() -> None:

@@ -11,7 +11,8 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
-from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
+from ounce_edge.broker.broker_view import BrokerView, Marks, SilentBrokerError
+from ounce_edge.broker.places import Partition
 from ounce_edge.broker.reading.no_offsets import NoOffsets
 from ounce_edge.broker.reading.starts import Start, Starts, start_at
 from ounce_schemas.errors import BrokerError

@@ -7,8 +7,6 @@ import onnx
 import pandas as pd
 from onnx import TensorProto, helper, numpy_helper
 
-COLUMNS = ("warm", "wet", "site")
-
 
 def rooms(n: int = 240, seed: int = 0) -> pd.DataFrame:
     """A table whose target follows from its columns, but for some noise."""

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from fastapi.testclient import TestClient
 from ounce_schemas.errors import BrokerError, PolicyError
 from ounce_schemas.policy_history import PolicyHistory, PolicyVersion
@@ -61,21 +62,34 @@ class MemoryTopics:
             raise BrokerError("Kafka is away")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_event_loop() -> Iterator[None]:
+    """For the calls of all clients: to begin one for each call would take most of its time."""
+    with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TestClient, "portal", portal)
+        yield
+
+
 @pytest.fixture
 def topics_in_memory() -> MemoryTopics:
     return MemoryTopics()
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> ControlSettings:
+def settings_in(folder: Path) -> ControlSettings:
+    """Of a control plane that keeps all in a folder and reaches no Kafka."""
     return ControlSettings(
         kafka="127.0.0.1:1",
         kafka_timeout_s=0.1,
-        state=tmp_path / "state.db",
-        models=tmp_path / "models",
-        store=str(tmp_path / "store"),
+        state=folder / "state.db",
+        models=folder / "models",
+        store=str(folder / "store"),
         calls_per_minute=100_000,
     )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ControlSettings:
+    return settings_in(tmp_path)
 
 
 @pytest.fixture
@@ -101,8 +115,7 @@ def logged_in(plane: Plane, role: str = "editor", tenant: str | None = None) -> 
 Caller = Callable[..., TestClient]
 
 
-@pytest.fixture
-def as_(plane: Plane) -> Caller:
+def caller_of(plane: Plane) -> Caller:
     """Calls with a key of a role, perhaps of one tenant."""
 
     def make(
@@ -115,3 +128,8 @@ def as_(plane: Plane) -> Caller:
         return client
 
     return make
+
+
+@pytest.fixture
+def as_(plane: Plane) -> Caller:
+    return caller_of(plane)

@@ -1,22 +1,22 @@
 """At least once: answers are published, and offsets committed after the broker holds them all."""
 
-import asyncio
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from itertools import chain, repeat
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 from ounce_schemas.errors import BrokerError
 
 from ounce_edge.broker.delivery.base import Confirmed
+from ounce_edge.broker.delivery.confirming import Confirming
 from ounce_edge.broker.delivery.publishing import PRODUCER_SETTINGS, Publishing, produce
 from ounce_edge.broker.delivery.refusals import Entry, Failures, Refusal, Refusals, as_entries
 from ounce_edge.broker.delivery.stall_watch import StallWatch, why_unconfirmed
 from ounce_edge.broker.link import writer_settings
+from ounce_edge.broker.places import Partition, place_of
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ _FLUSH_SLICES_S = (*([0.001] * 100), 0.1)
 """A flush notices its end at its own timeout, so short ones first; the last one is repeated."""
 
 
-class AtLeastOnce:
+class AtLeastOnce(Confirming):
     """A `Delivery`: after a crash some answers may come again.
 
     One batch is confirmed on a thread of its own. The next one is decoded, chosen for and run
@@ -40,6 +40,7 @@ class AtLeastOnce:
     is_aborted = False
 
     def __init__(self, publishing: Publishing) -> None:
+        super().__init__("confirm")
         self._same_partitions = publishing.same_partitions
         self._refusals = Refusals(publishing.dead_letters, publishing.max_message_bytes)
         self._failures = Failures()
@@ -56,10 +57,6 @@ class AtLeastOnce:
             },
             logger=logger,
         )
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="confirm")
-        self._confirming: Future[None] | None = None
-        self._began_s = 0.0
-        """When the batch under way began to be confirmed; 0 where none is."""
         self._batch: list[Outgoing] = []
         """What was published since the last batch."""
         self._held_back: list[Outgoing] = []
@@ -72,28 +69,9 @@ class AtLeastOnce:
         """Offsets of the batch that is being confirmed."""
         self._acknowledged: deque[list[TopicPartition]] = deque()
         self._closing = threading.Event()
-        self._topics: Collection[str] = ()
-        """Where the records of the batch under way go."""
         self._watch = StallWatch(
             lambda: self.unconfirmed_s, lambda: why_unconfirmed(publishing.settings, self._topics)
         )
-        self.confirm_ms = 0.0
-
-    @property
-    def unconfirmed_s(self) -> float:
-        """As `Delivery` says."""
-        began_s = self._began_s
-        return time.monotonic() - began_s if began_s else 0.0
-
-    @property
-    def trouble(self) -> str | None:
-        """As `Delivery` says."""
-        return self._watch.trouble
-
-    @property
-    def is_settled(self) -> bool:
-        """As `Delivery` says."""
-        return self._confirming is None or self._confirming.done()
 
     def publish(self, outgoing: Outgoing) -> None:
         """As `Delivery` says."""
@@ -103,21 +81,6 @@ class AtLeastOnce:
         self._release()
         self._produce(outgoing)
 
-    async def settled(self, timeout_s: float) -> bool:
-        """As `Delivery` says."""
-        if not self.is_settled and timeout_s > 0 and self._confirming is not None:
-            await asyncio.wait([asyncio.wrap_future(self._confirming)], timeout=timeout_s)
-        return self.is_settled
-
-    def wait(self, timeout_s: float) -> bool:
-        """As `Delivery` says."""
-        if self._confirming is not None:
-            if not self._confirming.done():
-                wait([self._confirming], timeout_s)
-            if self._confirming.done():
-                self._confirming.result()
-        return self.is_settled
-
     def start_confirming(self, offsets: list[TopicPartition], then: Confirmed) -> None:
         """As `Delivery` says; what is held back is published first."""
         self._release()
@@ -125,16 +88,14 @@ class AtLeastOnce:
         refused, self._refused = self._refused, []
         with self._lock:
             self._under_way = offsets
-        self._topics = {outgoing.topic for outgoing in batch}
-        self._began_s = time.monotonic()
-        self._confirming = self._thread.submit(self._confirm, batch, refused, then)
+        self._begin_batch(batch, partial(self._confirm, batch, refused, then))
 
     def take_acknowledged(self) -> list[TopicPartition]:
         """Offsets to commit, of batches that the broker holds in full."""
-        latest: dict[tuple[str, int], TopicPartition] = {}
+        latest: dict[Partition, TopicPartition] = {}
         with self._lock:
             while self._acknowledged:
-                latest.update({(p.topic, p.partition): p for p in self._acknowledged.popleft()})
+                latest.update({place_of(at): at for at in self._acknowledged.popleft()})
         return list(latest.values())
 
     def give_back(self, offsets: list[TopicPartition]) -> None:
@@ -144,10 +105,10 @@ class AtLeastOnce:
 
     def disown(self, partitions: Collection[TopicPartition]) -> None:
         """As `Delivery` says."""
-        gone = {(at.topic, at.partition) for at in partitions}
+        gone = set(map(place_of, partitions))
         with self._lock:
             for offsets in (self._under_way, *self._acknowledged):
-                offsets[:] = [at for at in offsets if (at.topic, at.partition) not in gone]
+                offsets[:] = [at for at in offsets if place_of(at) not in gone]
 
     def follow(self, consumer: Consumer) -> None:
         """Nothing: the consumer commits by itself."""
@@ -168,9 +129,7 @@ class AtLeastOnce:
 
     def _release(self) -> None:
         """Publish what was held back for a confirmation that is now done; raises its error."""
-        if self._confirming is not None:
-            self._confirming.result()
-            self._confirming = None
+        self._end_batch()
         held_back, self._held_back = self._held_back, []
         for outgoing in held_back:
             self._produce(outgoing)
@@ -189,7 +148,7 @@ class AtLeastOnce:
         with self._lock:
             self._acknowledged.append(self._under_way)
             self._under_way = []
-        self.confirm_ms, self._began_s = (time.monotonic() - self._began_s) * 1e3, 0.0
+        self._note_confirmed()
         then(found)
 
     def _attempt(self, entries: Sequence[Entry]) -> Sequence[Refusal]:

@@ -6,30 +6,28 @@ with the offsets (KIP-447): a worker that lost its partitions can't commit. One 
 on a thread of its own while the next batch is decoded, chosen for and run.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 
 from ounce_edge.broker.delivery.base import Confirmed
+from ounce_edge.broker.delivery.confirming import Confirming, passed_s
 from ounce_edge.broker.delivery.publishing import Publishing
 from ounce_edge.broker.delivery.refusals import Entry, Refusal, Refusals, as_entries
 from ounce_edge.broker.delivery.stall_watch import StallWatch, why_unconfirmed
 from ounce_edge.broker.delivery.transaction_failures import AbortCause, AbortedError
 from ounce_edge.broker.delivery.transactional_producer import TransactionalProducer
+from ounce_edge.broker.places import Partition
 from ounce_edge.wire.records import Outgoing
 
 logger = logging.getLogger(__name__)
 
-Place = tuple[str, int]
-"""A topic, and the number of a partition."""
 
-
-class ExactlyOnce:
+class ExactlyOnce(Confirming):
     """A `Delivery`: publishes answers and commits offsets together, or neither.
 
     A batch that the broker refuses as a whole is committed in parts, in the order of its requests.
@@ -52,46 +50,22 @@ class ExactlyOnce:
         transactional_id: str,
         on_abort: Callable[[AbortCause], None] = lambda cause: None,
     ) -> None:
+        super().__init__("transaction")
         self._on_abort = on_abort
         self._refusals = Refusals(publishing.dead_letters, publishing.max_message_bytes)
         self._producer = TransactionalProducer(publishing, transactional_id)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="transaction")
-        self._running: Future[None] | None = None
         self._collected: list[Outgoing] = []
         self._aborted = False
-        self._began_s = 0.0
-        """When the transaction that is running began; 0 where none is."""
         self._failing_since_s = 0.0
         """When the first transaction began since which none was committed; 0 where none is."""
         self._why_aborted: str | None = None
         """Of the latest transaction that ended, if it was."""
-        self._topics: Collection[str] = ()
-        """Where the records of the running transaction go."""
         self._group_metadata: Any = None
         """The consumer's, as of its latest poll."""
         self._watch = StallWatch(
-            self._failing_s,
+            lambda: passed_s(self._failing_since_s),
             lambda: why_unconfirmed(publishing.settings, self._topics) or self._why_aborted,
         )
-        self.confirm_ms = 0.0
-
-    @property
-    def unconfirmed_s(self) -> float:
-        """As `Delivery` says."""
-        return _since(self._began_s)
-
-    def _failing_s(self) -> float:
-        return _since(self._failing_since_s)
-
-    @property
-    def trouble(self) -> str | None:
-        """As `Delivery` says."""
-        return self._watch.trouble
-
-    @property
-    def is_settled(self) -> bool:
-        """As `Delivery` says."""
-        return self._running is None or self._running.done()
 
     @property
     def is_aborted(self) -> bool:
@@ -102,35 +76,15 @@ class ExactlyOnce:
         """Collect records for the next transaction."""
         self._collected.append(outgoing)
 
-    async def settled(self, timeout_s: float) -> bool:
-        """As `Delivery` says."""
-        if not self.is_settled and timeout_s > 0 and self._running is not None:
-            await asyncio.wait([asyncio.wrap_future(self._running)], timeout=timeout_s)
-        return self.is_settled
-
-    def wait(self, timeout_s: float) -> bool:
-        """As `Delivery` says."""
-        if self._running is not None:
-            if not self._running.done():
-                wait([self._running], timeout_s)
-            if self._running.done():
-                self._running.result()
-        return self.is_settled
-
     def start_confirming(self, offsets: list[TopicPartition], then: Confirmed) -> None:
         """As `Delivery` says; after an abort what was published since is dropped instead."""
-        if self._running is not None:
-            self._running.result()
-            self._running = None
+        self._end_batch()
         collected, self._collected = self._collected, []
         if self._aborted or not (collected or offsets):
             return
-        self._topics = {outgoing.topic for outgoing in collected}
-        self._began_s = time.monotonic()
-        self._failing_since_s = self._failing_since_s or self._began_s
-        self._running = self._thread.submit(
-            self._run, collected, offsets, self._group_metadata, then
-        )
+        self._failing_since_s = self._failing_since_s or time.monotonic()
+        run = partial(self._run, collected, offsets, self._group_metadata, then)
+        self._begin_batch(collected, run)
 
     def take_acknowledged(self) -> list[TopicPartition]:
         """Nothing: offsets are committed in the transactions."""
@@ -195,18 +149,14 @@ class ExactlyOnce:
             self._aborted = True
             self._began_s = 0.0
             return
-        self.confirm_ms, self._began_s = self.unconfirmed_s * 1e3, 0.0
+        self._note_confirmed()
         self._failing_since_s, self._why_aborted = 0.0, None
         then(refused)
 
 
-def _since(began_s: float) -> float:
-    return time.monotonic() - began_s if began_s else 0.0
-
-
 def _behind(entries: Iterable[Entry]) -> list[TopicPartition]:
     """The offsets behind entries, which are in the order of their requests."""
-    latest: dict[Place, int] = {}
+    latest: dict[Partition, int] = {}
     for entry in entries:
         topic, partition, offset = entry.position
         latest[topic, partition] = offset + 1

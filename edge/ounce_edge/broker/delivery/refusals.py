@@ -206,10 +206,6 @@ class Failures:
         elif self._of_others is None:
             self._of_others = f"{message.topic()}: {error.str()}"
 
-    def clear(self) -> None:
-        """Forget all."""
-        self._of_records, self._of_others = [], None
-
     def raise_others(self) -> None:
         """Raise BrokerError if something failed that is not about a record."""
         if self._of_others is not None:

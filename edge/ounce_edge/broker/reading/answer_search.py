@@ -15,8 +15,9 @@ from ounce_schemas.json_errors import NO_JSON
 from ounce_schemas.request import HEADER_ID
 from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests_topic
 
-from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
-from ounce_edge.broker.reading.answered import Answered, AnsweredRuns, AnswerNames
+from ounce_edge.broker.broker_view import BrokerView, Marks, SilentBrokerError
+from ounce_edge.broker.places import Partition
+from ounce_edge.broker.reading.answered import AnsweredRuns, AnswerNames, KnownAnswers
 from ounce_edge.wire.records import Columns, Record
 from ounce_edge.wire.requests.decoding import Decoder
 
@@ -87,7 +88,7 @@ class AnswerSearch:
         self._longest_s = longest_s / len(self._tasks)
         self._most_answers = most_answers
 
-    def find(self, topic: str, kept: Mapping[Partition, Marks]) -> dict[Partition, Answered]:
+    def find(self, topic: str, kept: Mapping[Partition, Marks]) -> dict[Partition, KnownAnswers]:
         """What is answered of the requests in these partitions of a topic.
 
         Args:

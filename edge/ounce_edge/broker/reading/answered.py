@@ -10,7 +10,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class KnownAnswers:
     """What is known of one partition."""
 
     start: int
@@ -123,13 +123,13 @@ class AnsweredRuns:
             self._later.append(range(first, offset + 1))
         self._is_run = is_answered
 
-    def result(self, end: int, is_whole: bool) -> Answered:
+    def result(self, end: int, is_whole: bool) -> KnownAnswers:
         """What is known.
 
         Args:
             end: where the partition ends.
-            is_whole: as in `Answered`.
+            is_whole: as in `KnownAnswers`.
         """
         reached = end if is_whole else self._next
         start = reached if self._start is None else self._start
-        return Answered(start, tuple(self._later), self._n, is_whole)
+        return KnownAnswers(start, tuple(self._later), self._n, is_whole)

@@ -21,8 +21,8 @@ from faststream.confluent.helpers.client import AsyncConfluentConsumer
 from faststream.confluent.message import FAKE_CONSUMER, KafkaMessage
 from ounce_schemas.errors import BrokerError
 
-from ounce_edge.broker.broker_view import Partition
 from ounce_edge.broker.link import fetch_settings
+from ounce_edge.broker.places import Partition, place_of
 from ounce_edge.broker.reading.consumer_hooks import ConsumerHooks
 
 logger = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class DrainingConsumer(AsyncConfluentConsumer):
         # Paused, a poll gives no records, and still tells the broker that this consumer lives.
         assigned = self.consumer.assignment()
         self.consumer.pause(assigned)
-        self._paused |= {(at.topic, at.partition) for at in assigned}
+        self._paused |= set(map(place_of, assigned))
         return self.consumer.consume(1, timeout)
 
     def _report(self, taken: list[Message]) -> None:

@@ -5,6 +5,8 @@ from typing import Protocol
 from confluent_kafka import Consumer
 from ounce_schemas.errors import BrokerError
 
+from ounce_edge.broker.places import Partition
+
 
 class ConsumerHooks(Protocol):
     """What a consumer asks and tells those who serve what it reads.
@@ -33,10 +35,10 @@ class ConsumerHooks(Protocol):
     def on_poll(self, n_records: int, is_more: bool, took_s: float) -> None:
         """A poll gave so many records, there may be more, and reading them took so long."""
 
-    def on_end(self, partition: tuple[str, int], offset: int) -> None:
+    def on_end(self, partition: Partition, offset: int) -> None:
         """The polls up to this one gave all that can be read of a partition, up to this offset."""
 
-    def on_reset(self, partition: tuple[str, int], offset: int) -> None:
+    def on_reset(self, partition: Partition, offset: int) -> None:
         """A partition is not read: it does not have this offset; negative: there is none."""
 
     def on_commit(self, was_refused: bool) -> None:

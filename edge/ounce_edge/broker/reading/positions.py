@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from confluent_kafka import Consumer, TopicPartition
 
-from ounce_edge.broker.broker_view import Partition
+from ounce_edge.broker.places import Partition, place_of
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Positions:
         with self._lock:
             for at in found:
                 if at.offset >= 0:
-                    self._readings[at.topic, at.partition].taken = at.offset
+                    self._readings[place_of(at)].taken = at.offset
 
     def starts(self) -> dict[Partition, int]:
         """Offset at which reading began, of those partitions where it is known."""

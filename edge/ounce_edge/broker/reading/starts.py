@@ -13,9 +13,10 @@ from typing import NamedTuple
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, TopicPartition
 from ounce_schemas.errors import BrokerError
 
-from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
+from ounce_edge.broker.broker_view import BrokerView, Marks, SilentBrokerError
+from ounce_edge.broker.places import Partition, place_of
 from ounce_edge.broker.reading.answer_search import AnswerSearch
-from ounce_edge.broker.reading.answered import Answered
+from ounce_edge.broker.reading.answered import KnownAnswers
 from ounce_edge.broker.reading.no_offsets import NoOffsets
 from ounce_edge.broker.reading.offset_note import OffsetNote
 
@@ -36,7 +37,7 @@ class Start:
     same name, or lies beyond the end: the topic was made again, or cut."""
     n_kept: int | None = None
     """Where the group has no offset of the topic: how many requests the partition holds."""
-    answered: Answered | None = None
+    answered: KnownAnswers | None = None
     """What of them is answered, where that was searched for."""
     topic_id: str | None = None
     """Of the topic that is read, where the broker tells; another one of its name has another."""
@@ -211,7 +212,7 @@ class Starts:
         if since_ms is not None:
             asked = [TopicPartition(topic, partition, since_ms) for topic, partition in places]
             found = consumer.offsets_for_times(asked, timeout=_TIMEOUT_S)
-            offsets = {(at.topic, at.partition): at.offset for at in found}
+            offsets = {place_of(at): at.offset for at in found}
             return {p: at if at >= 0 else marks[p].end for p, at in offsets.items()}
         if self._when_none.fixed == "end":
             return {place: marks[place].end for place in places}
@@ -238,7 +239,7 @@ class Committed(NamedTuple):
 def _committed(consumer: Consumer, places: Collection[Partition]) -> dict[Partition, Committed]:
     asked = [TopicPartition(topic, partition) for topic, partition in places]
     return {
-        (at.topic, at.partition): Committed(at.offset, OffsetNote.parse(at.metadata))
+        place_of(at): Committed(at.offset, OffsetNote.parse(at.metadata))
         if at.error is None
         else Committed(None)
         for at in consumer.committed(asked, timeout=_TIMEOUT_S)

@@ -6,7 +6,8 @@ A client may stay silent after a broker came back, with all partitions assigned 
 
 from collections.abc import Mapping
 
-from ounce_edge.broker.broker_view import Marks, Partition
+from ounce_edge.broker.broker_view import Marks
+from ounce_edge.broker.places import Partition
 
 STUCK_AFTER_S = 30.0
 BLOCKED_AFTER_S = 30.0

@@ -1,6 +1,5 @@
 """Putting other models of a task in service while the worker serves."""
 
-import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -16,8 +15,6 @@ from ounce_edge.telemetry.models_page import ModelsPage
 from ounce_edge.worker.models.beginning import Beginning, Source
 from ounce_edge.worker.models.news import ModelNews
 from ounce_edge.worker.serving.serving import Serving
-
-logger = logging.getLogger(__name__)
 
 
 class Reload:

@@ -35,21 +35,15 @@ class CanaryWatch:
         counts: what became of messages here.
         send: writes a record of `ounce.canaries`, now or later.
         worker: its name.
-        clock: seconds since 1970.
     """
 
     def __init__(
-        self,
-        counts: TrialCounts,
-        send: Callable[[bytes, bytes], None],
-        worker: str,
-        clock: Callable[[], float] = time.time,
+        self, counts: TrialCounts, send: Callable[[bytes, bytes], None], worker: str
     ) -> None:
         self._counts = counts
         self._send = send
         self._worker = worker
         self._run = f"{worker[:200]}/{uuid.uuid4().hex[:12]}"
-        self._clock = clock
         self._lock = threading.Lock()
         self._version: PolicyVersion | None = None
         """Whose canary runs here."""
@@ -109,7 +103,7 @@ class CanaryWatch:
             self._bet(version)
             reason = stop_reason(version.canary, self._seen(version))
             if reason is not None:
-                at_ms = int(self._clock() * 1e3)
+                at_ms = int(time.time() * 1e3)
                 stop = Stop(canary=version.id, worker=self._worker, at_ms=at_ms, reason=reason)
                 self._stops[version.id] = stop
                 self._write(stop)
@@ -171,7 +165,7 @@ class CanaryWatch:
                 seen[key].baseline if key in seen else Outcomes(),
                 canary.margin_of(key[1]),
             )
-        at_ms = int(self._clock() * 1e3)
+        at_ms = int(time.time() * 1e3)
         self._write(
             records.Evidence(
                 canary=version.id,

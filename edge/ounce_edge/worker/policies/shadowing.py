@@ -41,7 +41,7 @@ the interpreter for less than a millisecond at a time."""
 _LOOK_S = 0.002
 _LOWEST = 19
 
-Send = Callable[[str, bytes, bytes, Headers], None]
+SendAnswer = Callable[[str, bytes, bytes, Headers], None]
 """Publishes a shadow's answer: task, key, body, headers."""
 
 
@@ -77,7 +77,7 @@ class Shadowing:
     """
 
     def __init__(
-        self, serving: Serving, send: Send, count: Callable[[str, str, int], None]
+        self, serving: Serving, send: SendAnswer, count: Callable[[str, str, int], None]
     ) -> None:
         self._serving = serving
         self._send = send

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from ounce_edge.broker.broker_view import Partition
+from ounce_edge.broker.places import Partition
 from ounce_edge.broker.reading.offset_note import OffsetNote
 from ounce_edge.broker.reading.starts import Start
 from ounce_edge.models.runtimes.isolation import Isolation

@@ -3,12 +3,12 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from ounce_edge.broker.broker_view import Partition
 from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.places import Partition, place_of
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +22,10 @@ class Commits:
 
     Args:
         delivery: knows what may be committed.
-        clock: seconds on any steady clock.
     """
 
-    def __init__(self, delivery: Delivery, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, delivery: Delivery) -> None:
         self._delivery = delivery
-        self._clock = clock
         self._under_way: list[TopicPartition] = []
         """What the commit that is not answered yet is of."""
         self._due_s = 0.0
@@ -38,14 +36,14 @@ class Commits:
     def start(self, consumer: Consumer, ours: Collection[Partition]) -> None:
         """Commit, if it is time and no commit is under way: more would queue up at the broker,
         without end."""
-        if self._under_way or self._clock() < self._due_s:
+        if self._under_way or time.monotonic() < self._due_s:
             return
         offsets = self._take(ours)
         if offsets:
             try:
                 self.answered.clear()
                 consumer.commit(offsets=offsets, asynchronous=True)
-                self._under_way, self._due_s = offsets, self._clock() + COMMIT_EVERY_S
+                self._under_way, self._due_s = offsets, time.monotonic() + COMMIT_EVERY_S
             except KafkaException as e:
                 self.answered.set()
                 self._delivery.give_back(offsets)
@@ -72,11 +70,11 @@ class Commits:
 
     def disown(self, partitions: Collection[TopicPartition]) -> None:
         """Others own these. They may come back, when others have committed later offsets."""
-        gone = {(at.topic, at.partition) for at in partitions}
+        gone = set(map(place_of, partitions))
         self._delivery.disown(partitions)
-        self._under_way = [at for at in self._under_way if (at.topic, at.partition) not in gone]
+        self._under_way = [at for at in self._under_way if place_of(at) not in gone]
 
     def _take(self, ours: Collection[Partition]) -> list[TopicPartition]:
         """Those of partitions that are still ours: others' are for their owners to commit."""
         acknowledged = self._delivery.take_acknowledged()
-        return [at for at in acknowledged if (at.topic, at.partition) in ours]
+        return [at for at in acknowledged if place_of(at) in ours]

@@ -8,6 +8,7 @@ from typing import cast
 from confluent_kafka import Consumer, Message
 from ounce_schemas.errors import BrokerError, OunceError
 
+from ounce_edge.broker.places import Partition
 from ounce_edge.telemetry.health import Health
 from ounce_edge.wire.records import Record
 from ounce_edge.worker.reading.partitions import Partitions
@@ -86,11 +87,11 @@ class Reading:
         if n_records == 0 and self._serving.due_in_s() == math.inf:
             self._serving.progressed()
 
-    def on_end(self, partition: tuple[str, int], offset: int) -> None:
+    def on_end(self, partition: Partition, offset: int) -> None:
         """As `ConsumerHooks` says."""
         self._partitions.on_end(partition, offset)
 
-    def on_reset(self, partition: tuple[str, int], offset: int) -> None:
+    def on_reset(self, partition: Partition, offset: int) -> None:
         """As `ConsumerHooks` says."""
         self._partitions.on_reset(partition, offset)
 

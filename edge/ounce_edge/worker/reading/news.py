@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from ounce_schemas.event import EventKind
 from ounce_schemas.wording import counted
 
-from ounce_edge.broker.broker_view import Partition
+from ounce_edge.broker.places import Partition
 from ounce_edge.broker.reading.starts import Start
 from ounce_edge.broker.strangers import Stranger
 from ounce_edge.telemetry.events import Events

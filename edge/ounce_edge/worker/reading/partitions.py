@@ -8,8 +8,8 @@ from contextlib import suppress
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from ounce_schemas.errors import BrokerError, OunceError
 
-from ounce_edge.broker.broker_view import Partition
-from ounce_edge.broker.reading.answered import Answered
+from ounce_edge.broker.places import Partition, place_of, place_of_record
+from ounce_edge.broker.reading.answered import KnownAnswers
 from ounce_edge.broker.reading.positions import Positions
 from ounce_edge.broker.reading.starts import Start, Starts
 from ounce_edge.telemetry.health import Health
@@ -17,7 +17,7 @@ from ounce_edge.wire.records import Record
 from ounce_edge.worker.reading.attempts import Attempts
 from ounce_edge.worker.reading.commits import Commits
 from ounce_edge.worker.reading.news import ReadingNews
-from ounce_edge.worker.reading.rereading import Rereading, place_of, show
+from ounce_edge.worker.reading.rereading import Rereading, show
 from ounce_edge.worker.serving.serving import Serving
 
 logger = logging.getLogger(__name__)
@@ -66,13 +66,13 @@ class Partitions:
         self._assigned: set[Partition] = set()
         self._lag_due_s = self._again_due_s = 0.0
         self._topic_ids: dict[Partition, str | None] = {}
-        self._answered: dict[Partition, Answered] = {}
+        self._answered: dict[Partition, KnownAnswers] = {}
         """Requests that were answered before, behind others that were not."""
         self._ends: dict[Partition, int] = {}
         """Ends that were reached and are not handed to serving yet."""
         self.positions = Positions()
         """Where reading stands; any thread may look."""
-        self._rereading = Rereading(serving, delivery, starts, self.positions, fail)
+        self._rereading = Rereading(serving, starts, self.positions, fail)
 
     @property
     def topics(self) -> Collection[str]:
@@ -121,7 +121,7 @@ class Partitions:
         return [
             record
             for record in records
-            if (known := self._answered.get((str(record.topic()), record.partition() or 0))) is None
+            if (known := self._answered.get(place_of_record(record))) is None
             or (record.offset() or 0) not in known
         ]
 

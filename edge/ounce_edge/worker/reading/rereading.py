@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 from ounce_schemas.errors import OunceError
 
-from ounce_edge.broker.broker_view import Partition, SilentBrokerError
-from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.broker_view import SilentBrokerError
+from ounce_edge.broker.places import Partition, place_of
 from ounce_edge.broker.reading.positions import Positions
 from ounce_edge.broker.reading.starts import Start, Starts
 from ounce_edge.worker.serving.serving import Serving
@@ -25,7 +25,6 @@ class Rereading:
 
     Args:
         serving: answers what is read.
-        delivery: that of `serving`.
         starts: knows where to begin.
         positions: learns where reading stands.
         fail: called with an error that ends the worker.
@@ -34,13 +33,12 @@ class Rereading:
     def __init__(
         self,
         serving: Serving,
-        delivery: Delivery,
         starts: Starts,
         positions: Positions,
         fail: Callable[[OunceError], None],
     ) -> None:
         self._serving = serving
-        self._delivery = delivery
+        self._delivery = serving.delivery
         self._starts = starts
         self._positions = positions
         self._fail = fail
@@ -153,11 +151,6 @@ class Rereading:
             self._fail(e)
         except (KafkaException, SilentBrokerError) as e:
             logger.warning("can't %s yet: %s", what, e)
-
-
-def place_of(at: TopicPartition) -> Partition:
-    """The partition that is meant, without the offset."""
-    return at.topic, at.partition
 
 
 def show(places: Collection[Partition]) -> str:

@@ -10,8 +10,9 @@ from typing import NamedTuple
 from ounce_schemas.errors import BrokerError, OunceError
 
 from ounce_edge.broker.beside import beside
-from ounce_edge.broker.broker_view import BrokerView, Marks, Partition, SilentBrokerError
+from ounce_edge.broker.broker_view import BrokerView, Marks, SilentBrokerError
 from ounce_edge.broker.group_question import GroupQuestion
+from ounce_edge.broker.places import Partition
 from ounce_edge.broker.reading.watchdog import Watchdog
 from ounce_edge.telemetry.health import Health
 from ounce_edge.worker.reading.news import ReadingNews

@@ -10,6 +10,7 @@ from confluent_kafka import TopicPartition
 
 from ounce_edge.broker.delivery.base import Delivery
 from ounce_edge.broker.delivery.refusals import Refused
+from ounce_edge.broker.places import Partition, place_of
 from ounce_edge.pipeline.reports import Report
 from ounce_edge.wire.records import Record
 from ounce_edge.worker.serving.tasks import Tasks
@@ -17,6 +18,8 @@ from ounce_edge.worker.serving.tasks import Tasks
 PATIENCE_S = 2.0
 """So long answers wait for the batch before theirs, and nothing else is done. After that the worker
 polls on, without taking records: a consumer that does not poll loses its partitions."""
+LAST_WORDS_S = 2.0
+"""So long a broker gets at least for a batch when partitions are given up."""
 Count = Callable[[Sequence[Report], Sequence[Refused]], None]
 
 
@@ -37,7 +40,7 @@ class Mode(ABC):
         self._delivery = delivery
         self._lock = lock
         self._count = count
-        self._ends: dict[tuple[str, int], int] = {}
+        self._ends: dict[Partition, int] = {}
 
     @abstractmethod
     async def take(self, records: Sequence[Record]) -> None:
@@ -74,7 +77,7 @@ class Mode(ABC):
         """Records that were taken, and are not with a pipeline yet."""
         return 0
 
-    def reach_ends(self, ends: Mapping[tuple[str, int], int]) -> None:
+    def reach_ends(self, ends: Mapping[Partition, int]) -> None:
         """All that can be read of these partitions was taken, up to these offsets. With the lock
         held."""
         self._ends.update(ends)
@@ -82,7 +85,7 @@ class Mode(ABC):
     def drop(self, partitions: Collection[TopicPartition]) -> int:
         """Others own these; how many requests of theirs are dropped. With the lock held."""
         for at in partitions:
-            self._ends.pop((at.topic, at.partition), None)
+            self._ends.pop(place_of(at), None)
         return self._tasks.drop(partitions)
 
     def start_over(self) -> None:

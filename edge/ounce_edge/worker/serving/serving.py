@@ -15,6 +15,7 @@ from ounce_schemas.topics import requests_topic
 
 from ounce_edge.broker.delivery.base import Delivery
 from ounce_edge.broker.label_reader import LabelReader
+from ounce_edge.broker.places import Partition
 from ounce_edge.evidence.incidents import Incident
 from ounce_edge.pipeline.edition import Edition
 from ounce_edge.pipeline.lanes import Lanes
@@ -143,17 +144,17 @@ class Serving:
         if await self._mode.work() or self._mode.is_stalled:
             self.progressed()
 
-    def begin(self, topic_ids: Mapping[tuple[str, int], str | None]) -> None:
+    def begin(self, topic_ids: Mapping[Partition, str | None]) -> None:
         """These partitions are read from now on, of topics with these ids."""
         with self._lock:
             self._open.begin(topic_ids)
 
     @property
-    def handed_over(self) -> Mapping[tuple[str, int], int]:
+    def handed_over(self) -> Mapping[Partition, int]:
         """Latest offset of each partition that the delivery was given since `begin`, if any."""
         return self._open.handed_over
 
-    def reach_ends(self, ends: Mapping[tuple[str, int], int]) -> None:
+    def reach_ends(self, ends: Mapping[Partition, int]) -> None:
         """Of these partitions all that can be read was taken, up to these offsets, which may be
         committed once all before them is answered."""
         with self._lock:

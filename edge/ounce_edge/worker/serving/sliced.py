@@ -8,7 +8,7 @@ from ounce_edge.broker.delivery.base import Delivery
 from ounce_edge.pipeline.turn import Turn
 from ounce_edge.recommender.pacing.poll_size import PollSize
 from ounce_edge.wire.records import Record
-from ounce_edge.worker.serving.mode import Count, Mode
+from ounce_edge.worker.serving.mode import LAST_WORDS_S, Count, Mode
 from ounce_edge.worker.serving.tasks import Tasks
 
 POLL_SLICES = 2.0
@@ -50,7 +50,7 @@ class Sliced(Mode):
         with self._lock:
             self._tasks.answer_all(until_s)
             for _ in range(2):  # the batch under way, and then what was answered since
-                if self._delivery.wait(max(until_s - time.monotonic(), _LAST_WORDS_S)):
+                if self._delivery.wait(max(until_s - time.monotonic(), LAST_WORDS_S)):
                     self._start_confirming()
 
     def poll_size(self, room: int, each_room: float) -> int:
@@ -76,7 +76,3 @@ class Sliced(Mode):
 
     def _most(self) -> int:
         return self._poll.within(POLL_SLICES * self._tasks.slice_ms)
-
-
-_LAST_WORDS_S = 2.0
-"""So long a broker gets at least for each batch when partitions are given up."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from confluent_kafka import TopicPartition
 from ounce_schemas.topics import requests_topic
 
+from ounce_edge.broker.places import Partition
 from ounce_edge.evidence.incidents import Incident
 from ounce_edge.pipeline.lanes import Lanes
 from ounce_edge.pipeline.pipeline import Pipeline
@@ -21,7 +22,7 @@ _OVERHEADS = 4.0
 _LONGEST_SLICE_MS = 100.0
 
 
-class Answered(NamedTuple):
+class ToConfirm(NamedTuple):
     """What was answered since the last time."""
 
     offsets: list[TopicPartition]
@@ -56,11 +57,11 @@ class Tasks:
         self._publish = publish
         self._learn = learn
         self._tell = tell
-        self._offsets: dict[tuple[str, int], int] = {}
-        self._topic_ids: dict[tuple[str, int], str | None] = {}
+        self._offsets: dict[Partition, int] = {}
+        self._topic_ids: dict[Partition, str | None] = {}
         self._reports: list[Report] = []
         self._has_published = False
-        self.handed_over: dict[tuple[str, int], int] = {}
+        self.handed_over: dict[Partition, int] = {}
         """Latest offset that `take_answered` gave since reading of a partition began, if it did."""
 
     @property
@@ -68,18 +69,18 @@ class Tasks:
         """Whether something was published or answered in full since `take_answered`."""
         return self._has_published or bool(self._offsets)
 
-    def take_answered(self) -> Answered:
+    def take_answered(self) -> ToConfirm:
         """What was answered since the last call."""
         offsets = [
             TopicPartition(*place, offset, self._topic_ids.get(place) or "")
             for place, offset in self._offsets.items()
         ]
-        answered = Answered(offsets, self._reports)
+        answered = ToConfirm(offsets, self._reports)
         self.handed_over.update(self._offsets)
         self._offsets, self._reports, self._has_published = {}, [], False
         return answered
 
-    def begin(self, topic_ids: Mapping[tuple[str, int], str | None]) -> None:
+    def begin(self, topic_ids: Mapping[Partition, str | None]) -> None:
         """Partitions that are read from now on, of topics with these ids. They are committed with
         the offsets: those of a topic that was deleted are not of another one of its name."""
         self._topic_ids.update(topic_ids)
@@ -91,7 +92,7 @@ class Tasks:
         for topic, of_topic in self._by_topic(records).items():
             self._keep(topic, self._pipelines[topic].admit(of_topic, self._publish))
 
-    def reach_ends(self, ends: Mapping[tuple[str, int], int]) -> None:
+    def reach_ends(self, ends: Mapping[Partition, int]) -> None:
         """All that can be read of these partitions was admitted, up to these offsets."""
         for (topic, partition), offset in ends.items():
             answered = self._pipelines[topic].reach_end(partition, offset)

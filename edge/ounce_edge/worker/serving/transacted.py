@@ -8,13 +8,14 @@ from collections.abc import Collection, Sequence
 from confluent_kafka import TopicPartition
 
 from ounce_edge.broker.delivery.base import Delivery
+from ounce_edge.broker.places import place_of, place_of_record
 from ounce_edge.recommender.pacing.transaction_size import (
     TransactionSize,
     TransactionTime,
     budget_ms,
 )
 from ounce_edge.wire.records import Record
-from ounce_edge.worker.serving.mode import PATIENCE_S, Count, Mode
+from ounce_edge.worker.serving.mode import LAST_WORDS_S, PATIENCE_S, Count, Mode
 from ounce_edge.worker.serving.tasks import Tasks
 
 _POLL_TRANSACTIONS = 4
@@ -85,7 +86,7 @@ class Transacted(Mode):
                 if not self._may_answer or time.monotonic() >= until_s:
                     break
                 self._answer_next(until_s)
-            self._delivery.wait(_LAST_WORDS_S)
+            self._delivery.wait(LAST_WORDS_S)
             if self._tasks.is_news:  # its partitions may be others' before it can be committed
                 self._abandon()
 
@@ -108,8 +109,8 @@ class Transacted(Mode):
 
     def drop(self, partitions: Collection[TopicPartition]) -> int:
         """As `Mode` says."""
-        gone = {(at.topic, at.partition) for at in partitions}
-        kept = [r for r in self._taken if (str(r.topic()), r.partition() or 0) not in gone]
+        gone = set(map(place_of, partitions))
+        kept = [record for record in self._taken if place_of_record(record) not in gone]
         n_dropped = len(self._taken) - len(kept)
         self._taken = kept
         return n_dropped + super().drop(partitions)
@@ -157,9 +158,5 @@ class Transacted(Mode):
             self._size.learn(len(some), (time.perf_counter() - began_s) * 1e3, allowed_ms)
             return
         self._abandon()
-        places = {(str(record.topic()), record.partition() or 0) for record in some}
-        self._tasks.drop([TopicPartition(topic, partition) for topic, partition in places])
-
-
-_LAST_WORDS_S = 2.0
-"""So long a broker gets for the last transaction when partitions are given up."""
+        places = set(map(place_of_record, some))
+        self._tasks.drop([TopicPartition(*place) for place in places])

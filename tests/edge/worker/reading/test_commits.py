@@ -93,7 +93,8 @@ def test_commits_come_now_and_then_and_the_next_takes_all_that_gathered(
     partitions: Partitions, delivery: AtLeastOnce, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = 50.0
-    monkeypatch.setattr(partitions._commits, "_clock", lambda: now_s)
+    clock = SimpleNamespace(monotonic=lambda: now_s)
+    monkeypatch.setattr("ounce_edge.worker.reading.commits.time", clock)
     monkeypatch.setattr("ounce_edge.worker.reading.commits.COMMIT_EVERY_S", 0.1)
     consumer: Any = FakeConsumer()
     for offset in range(100):

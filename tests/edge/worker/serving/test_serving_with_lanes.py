@@ -20,7 +20,6 @@ from tests.support.edge.partitions import partitions_of
 from tests.support.edge.pipelines import pipeline
 from tests.support.edge.serving import FakeDelivery, serving_of
 
-NOW_S = 1000.02
 WAIT_S = 60.0
 
 

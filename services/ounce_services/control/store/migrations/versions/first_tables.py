@@ -5,7 +5,7 @@ import time
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
+revision = "0002"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -56,6 +56,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("at_ms", sa.BigInteger, nullable=False),
+        sa.Column("audit_id", sa.BigInteger),
     )
     waits = sa.text("state = 'waiting'")
     place = ["kind", "subject", "number"]
@@ -75,9 +76,3 @@ def upgrade() -> None:
         sa.Column("id", sa.String(64), nullable=False),
         sa.Column("value", sa.Text, nullable=False),
     )
-
-
-def downgrade() -> None:
-    """Drop the tables."""
-    for name in ("policy_versions", "outbox", "audit", "sessions", "keys", "beginning"):
-        op.drop_table(name)
