@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from ounce_schemas.topics import requests_topic
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from ounce_edge.broker.certificates import FilesOfStart, certificate_expiries
 from ounce_edge.gateway.answer_consumer import AnswerConsumer
@@ -52,6 +52,7 @@ class Gateway:
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)  # alerts ask when it started
         metrics = self._metrics = GatewayInstruments(self._registry)
         for name, at_s in certificate_expiries(settings).items():
             metrics.certificates.labels(name).set(at_s)
