@@ -71,7 +71,7 @@ class Runbook:
             alert: its name.
             names: what to put in, by what stands on the page.
         """
-        section = self._text.partition(f"### {alert}\n")[2].partition("\n### ")[0]
+        section = re.split(r"\n###? ", self._text.partition(f"### {alert}\n")[2])[0]
         commands = "\n".join(re.findall(r"```sh\n(.*?)```", section, re.S)).splitlines()
         return [self.run(command, names) for command in commands]
 
