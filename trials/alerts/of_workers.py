@@ -55,7 +55,7 @@ def stuck(stand: Stand) -> Scene:
     shutil.copytree(stand.models / TASK, models / TASK)
     make_fatal(models / TASK / "mlp")
     policy = stand.folder / "policy.yaml"
-    policy.write_text("allow: [mlp]\n")
+    policy.write_text("tasks: {digits: {allow: [mlp]}}\n")
     stand.worker(f"--policy={policy}", models=models)
     producer = Producer({"bootstrap.servers": stand.servers})
     producer.produce(requests_topic(TASK), image(HANGS))
@@ -162,7 +162,7 @@ def refused(stand: Stand) -> Scene:
 def stale_policy(stand: Stand) -> Scene:
     """A version of the policy permits no model."""
     stand.worker("--follow-policies", f"--state={stand.folder}/state")
-    _apply(stand, "deny: [mlp]\nallow: [mlp]\n")
+    _apply(stand, "tasks: {digits: {allow: [no-such-model]}}\n")
     yield Broken(r"(?s)is refused.*ounce_policy_stale")
     _apply(stand, "{}\n")
     yield None
