@@ -163,7 +163,7 @@ def stale_policy(stand: Stand) -> Scene:
     """A version of the policy permits no model."""
     stand.worker("--follow-policies", f"--state={stand.folder}/state")
     _apply(stand, "tasks: {digits: {allow: [no-such-model]}}\n")
-    yield Broken(r"(?s)is refused.*ounce_policy_stale")
+    yield Broken(r"(?s)is refused.*ounce_policy_stale", fails=["ounce policy status"])
     _apply(stand, "{}\n")
     yield None
 
