@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-gpu check docs bench bench-routing bench-delivery bench-peers \
   bench-tables bench-advisor bench-kinds bench-precisions bench-gpu bench-gpu-kinds bench-gateway \
-  bench-http ladders fuzz fuzz-models chaos flood soak clean
+  bench-http ladders fuzz fuzz-models chaos flood soak alerts clean
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -89,6 +89,10 @@ flood: $(READY) ## One worker's memory under poison, floods, a stalled broker, a
 soak: $(READY) ## One worker at half of its capacity for an hour: memory and file handles
 	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
 	$(BIN)/python -m trials.chaos.soak $(PUBLISHED)
+
+alerts: $(READY) ## Make each alert that pages somebody fire by its fault, and follow its runbook
+	[ -f models/digits/task.json ] || $(BIN)/ounce train digits
+	$(BIN)/python -m trials.alerts
 
 bench-routing: $(READY) ## Compare routing rules: simulated, then on a real Kafka
 	$(BIN)/python -m benchmarks.routing $(PUBLISHED)

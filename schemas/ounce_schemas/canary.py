@@ -10,8 +10,8 @@ from typing import Annotated, Self
 from pydantic import Field, ValidationError, model_validator
 
 from ounce_schemas.errors import PolicyError
-from ounce_schemas.refusals import describe
-from ounce_schemas.task import Document, TaskName
+from ounce_schemas.refusals import describe_made
+from ounce_schemas.task import Document, OpenDocument, TaskName
 
 Margin = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 CanaryShare = Annotated[float, Field(gt=0, lt=1)]
@@ -34,7 +34,7 @@ class Criterion(StrEnum):
     """Answered wrongly, by their labels."""
 
 
-class Canary(Document):
+class Canary(OpenDocument):
     """Another policy that a share of the devices has, and what it must not do worse."""
 
     document: str = Field(description="The policy on trial as YAML")
@@ -53,7 +53,7 @@ class Canary(Document):
         return self.accuracy_margin if criterion is Criterion.ACCURACY else self.margin
 
 
-class Shadow(Document):
+class Shadow(OpenDocument):
     """Another policy that answers a share of the messages, beside those that are published."""
 
     document: str = Field(description="The policy as YAML")
@@ -117,4 +117,4 @@ def read_record(key: bytes | None, value: bytes) -> Evidence | Stop:
     try:
         return kind.model_validate_json(value)
     except ValidationError as e:
-        raise PolicyError(f"not a record of a canary: {describe(e)}") from e
+        raise PolicyError(f"not a record of a canary: {describe_made(e)}") from e

@@ -14,7 +14,7 @@ from ounce_schemas.device import DeviceCard
 from ounce_schemas.errors import ArtifactError, OunceError, PolicyError
 from ounce_schemas.plans import LadderPlans
 from ounce_schemas.policy import Policy
-from ounce_schemas.refusals import describe
+from ounce_schemas.refusals import describe, describe_made
 from ounce_schemas.task import Document, TaskSpec
 from ounce_schemas.topic_maps import TopicMapFile
 from ounce_schemas.topic_names import TopicNames
@@ -192,7 +192,7 @@ def _read(path: Path, kind: type[D], error: type[OunceError], remedy: str = "") 
     try:
         return kind.model_validate_json(text)
     except ValidationError as e:
-        told = "; ".join(filter(None, (describe(e, kind), remedy)))
+        told = f"{describe(e, kind)}; {remedy}" if remedy else describe_made(e, kind)
         raise error(f"{path}: {told}") from e
 
 

@@ -4,6 +4,9 @@ Each version is a record under a key of its own, so that compaction keeps all of
 one is the last. Two who append at once both write, and the log's order says whose counts: a version
 counts only where it is based on the one that was current before it. Who reads finds the same
 history at every time, also between the two records.
+
+A later Ounce may add fields. A version with unknown ones counts, so that the next one can be based
+on it, but nobody serves under it who does not know them.
 """
 
 from collections.abc import Mapping
@@ -16,15 +19,15 @@ from ounce_schemas.canary import Canary, Shadow
 from ounce_schemas.documents import parse_policy
 from ounce_schemas.errors import PolicyError
 from ounce_schemas.policy import Policy
-from ounce_schemas.refusals import describe
-from ounce_schemas.task import Document
+from ounce_schemas.refusals import LATER, describe, describe_made
+from ounce_schemas.task import OpenDocument
 
 _KEY = "version"
 
 Number = Annotated[int, Field(ge=1, le=10**9)]
 
 
-class PolicyVersion(Document):
+class PolicyVersion(OpenDocument):
     """One version, as it is written. It never changes."""
 
     number: Number
@@ -62,10 +65,19 @@ class PolicyVersion(Document):
         """The policy, named after this version.
 
         Raises:
-            PolicyError: the document is none.
+            PolicyError: the document is none, or the version has fields that are not known here.
         """
+        if unknown := self._all_unknown():
+            raise PolicyError(
+                f"policy {self.name} has unknown fields: {', '.join(unknown)}; {LATER}"
+            )
         policy = parse_policy(self.document, f"policy {self.name}")
         return policy.model_copy(update={"version": self.name})
+
+    def _all_unknown(self) -> list[str]:
+        trials = {"canary": self.canary, "shadow": self.shadow}
+        beside = (f"{k}.{field}" for k, trial in trials.items() if trial for field in trial.unknown)
+        return [*self.unknown, *beside]
 
     def holds(self, change: "Change") -> bool:
         """Whether a change asks for what is in force with this version."""
@@ -90,7 +102,7 @@ def read_version(value: bytes) -> PolicyVersion:
     try:
         return PolicyVersion.model_validate_json(value)
     except ValidationError as e:
-        raise PolicyError(f"not a version of the policy: {describe(e)}") from e
+        raise PolicyError(f"not a version of the policy: {describe_made(e)}") from e
 
 
 class PolicyHistory:

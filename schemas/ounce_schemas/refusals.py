@@ -21,6 +21,7 @@ _RULES = {
     TOPIC_PREFIX_PATTERN: TOPIC_RULE,
 }
 """Patterns in words."""
+LATER = "a later version of Ounce may have written it: upgrade the one that reads it"
 _LOGIN = re.compile(r"//[^/@\s]+@")
 
 
@@ -55,6 +56,16 @@ def describe(error: ValidationError, kind: type[BaseModel] | None = None) -> str
         given = f" (given: {value[:80]!r})" if is_told else ""
         parts.append(f"{where}{told}{given}")
     return "; ".join(parts)
+
+
+def describe_made(error: ValidationError, kind: type[BaseModel] | None = None) -> str:
+    """As `describe`, of what Ounce itself writes: a later version may have written it."""
+    told = describe(error, kind)
+    is_later = any(
+        item["type"] == "extra_forbidden" or item["loc"][-1:] == ("schema_version",)
+        for item in error.errors(include_url=False)
+    )
+    return f"{told}; {LATER}" if is_later else told
 
 
 def _meant(loc: tuple[int | str, ...], kind: type[BaseModel] | None) -> str:

@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, Field, ValidationError, model_validator
 from ounce_schemas.card import Sha256
 from ounce_schemas.documents import CARD_FILE, EXPLANATION_FILE, MODEL_FILE, PLANS_FILE, TASK_FILE
 from ounce_schemas.errors import ArtifactError
-from ounce_schemas.refusals import describe
+from ounce_schemas.refusals import describe_made
 from ounce_schemas.task import Document, TaskName
 
 MOST_RELEASE_BYTES = 1_000_000
@@ -109,7 +109,7 @@ def read_release(content: bytes, digest: str) -> Release:
     try:
         return Release.model_validate_json(content)
     except ValidationError as e:
-        raise ArtifactError(f"release {digest[:12]}: {describe(e)}") from e
+        raise ArtifactError(f"release {digest[:12]}: {describe_made(e)}") from e
 
 
 def read_in_service(task: str, content: bytes) -> InService:
@@ -126,7 +126,8 @@ def read_in_service(task: str, content: bytes) -> InService:
         found = InService.model_validate_json(content)
     except ValidationError as e:
         task = task[:_MOST_SHOWN]
-        raise ArtifactError(f"what is to serve of task {task} can't be read: {describe(e)}") from e
+        told = describe_made(e)
+        raise ArtifactError(f"what is to serve of task {task} can't be read: {told}") from e
     if found.task != task:
         task = task[:_MOST_SHOWN]
         raise ArtifactError(f"what is to serve of task {task} is of task {found.task}")

@@ -27,6 +27,17 @@ class Document(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
 
+class OpenDocument(Document):
+    """A document of which others read on where they know a part: unknown fields are kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Names of the fields that say something, and that this version of Ounce does not know."""
+        return tuple(name for name, value in (self.model_extra or {}).items() if value is not None)
+
+
 class TensorSpec(Document):
     """One named tensor of a signature, without its batch dimension."""
 

@@ -111,6 +111,16 @@ def test_an_absent_document_is_named(tmp_path: Path) -> None:
         read_task(tmp_path / "absent.json")
 
 
+def test_a_field_of_a_later_version_is_named_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "task.json"
+    path.write_text(json.dumps({**DIGITS.model_dump(mode="json"), "colour": "red"}))
+    with pytest.raises(ArtifactError, match=r"task\.json: colour: unknown field.*later.*upgrade"):
+        read_task(path)
+    path.write_text(json.dumps({**DIGITS.model_dump(mode="json"), "kind": "poem"}))
+    with pytest.raises(ArtifactError, match=r"kind: [^;]*$"):
+        read_task(path)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

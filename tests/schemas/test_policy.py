@@ -1,5 +1,6 @@
 """Policies: what a document may say, and documents that nobody means well."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -138,6 +139,41 @@ def test_a_record_that_is_no_version_changes_nothing() -> None:
     assert list(history.versions) == [1]
     with pytest.raises(PolicyError, match="there is no version 7 of the policy; there are 1 to 1"):
         history.get(7)
+
+
+@pytest.mark.parametrize(
+    ("added", "unknown"),
+    [
+        ({"colour": "red"}, "colour"),
+        ({"shadow": {"document": "{}", "share": 1, "tasks": ["a"], "hue": 1}}, r"shadow\.hue"),
+        ({"canary": {"document": "{}", "share": 0.5, "tone": [2]}}, r"canary\.tone"),
+    ],
+)
+def test_a_version_with_fields_of_a_later_ounce_counts_and_has_no_policy(
+    added: dict[str, object], unknown: str
+) -> None:
+    history = PolicyHistory()
+    history.take(appended(history, "one"))
+    later = json.dumps(json.loads(appended(history, "two")) | added).encode()
+    version = history.take(later)
+    assert version is not None
+    with pytest.raises(PolicyError, match=f"v2 has unknown fields: {unknown}; a later version"):
+        version.policy()
+    mirrored = PolicyHistory()  # who hands it on loses nothing
+    mirrored.take(appended(mirrored, "one"))
+    mirrored.take(version.model_dump_json().encode())
+    assert mirrored.versions == history.versions
+    after = history.take(appended(history, "three", "{min_accuracy: 0.5}"))
+    assert after is not None
+    assert (after.number, after.policy().min_accuracy) == (3, 0.5)
+
+
+def test_a_field_of_a_later_ounce_that_says_nothing_is_no_hindrance() -> None:
+    history = PolicyHistory()
+    later = json.dumps(json.loads(appended(history, "one")) | {"colour": None}).encode()
+    version = history.take(later)
+    assert version is not None
+    assert version.policy().version == "v1"
 
 
 def test_a_version_names_its_policy() -> None:

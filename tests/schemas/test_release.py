@@ -73,17 +73,17 @@ def test_another_digest_is_refused() -> None:
         read_release(b"{}", DIGEST)
 
 
+SERVES = {"task": "digits", "release": DIGEST, "number": 1, "author": "a", "at_ms": 0}
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
         (b"{half", "can't be read"),
+        (json.dumps(SERVES | {"schema_version": 2}).encode(), r"schema_version: .*later version"),
+        (json.dumps(SERVES | {"colour": 1}).encode(), r"colour: unknown field; a later version"),
         (b'{"task":"digits","release":"../..","number":1,"author":"a","at_ms":0}', "release"),
-        (
-            json.dumps(
-                {"task": "other", "release": DIGEST, "number": 1, "author": "a", "at_ms": 0}
-            ).encode(),
-            "is of task other",
-        ),
+        (json.dumps(SERVES | {"task": "other"}).encode(), "is of task other"),
     ],
 )
 def test_a_record_that_says_something_else_is_refused(value: bytes, text: str) -> None:

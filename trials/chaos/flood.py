@@ -35,6 +35,8 @@ from trials.chaos.flooding import (
     await_answers,
 )
 
+_SESSION_MS = 120_000
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -69,7 +71,9 @@ def run(
         OwnTopics(servers).of_task(TASK, PARTITIONS)
         sender = Sender(servers, models)
         log = Path(folder) / "worker.log"
-        with Worker(servers, models, log) as worker:
+        # Who loses its partitions while the broker stalls answers some requests again.
+        options = [f"--session-timeout-ms={_SESSION_MS}"]
+        with Worker(servers, models, log, options) as worker:
             worker.wait_until_ready()
             watch = MemoryWatch(worker.child.pid)
             ready_mb = watch.now_mb()

@@ -11,10 +11,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 from ounce_schemas.errors import BrokerError
 from ounce_schemas.first_contact import first_contact
+from ounce_schemas.topics import requests_topic
 from ounce_schemas.wording import counted
 
 from ounce_edge.doctor.clocks import check_clock, newest_requests, probe_clock
-from ounce_edge.doctor.finding import Finding, Verdict
+from ounce_edge.doctor.finding import Finding, Verdict, why
+from ounce_edge.doctor.group import check_group
 from ounce_edge.doctor.topics import Copies, Topic, check_topics, topics_of
 from ounce_edge.worker.rights import HOW_TO_GRANT, Rights
 from ounce_edge.worker.settings.worker import WorkerSettings
@@ -39,7 +41,7 @@ class BrokerChecks:
         """Of the cluster; 0 before the check, or where it does not answer."""
 
     def check(self) -> Iterator[Finding]:
-        """Connection, topics, rights and clocks; nothing more where Kafka does not answer."""
+        """Connection, topics, rights, group, clocks; nothing more where Kafka does not answer."""
         settings = self._settings
         kafka: dict[str, Any] = {
             "bootstrap.servers": settings.kafka,
@@ -67,6 +69,8 @@ class BrokerChecks:
         topics = {name: _topic(cluster.topics[name], configs.get(name, {})) for name in present}
         yield from check_topics(topics, settings, self.n_brokers)
         yield from _check_rights(admin, settings)
+        asked = [topics[name] for task in settings.task if (name := requests_topic(task)) in topics]
+        yield check_group(admin, settings.group, sum(len(topic.partitions) for topic in asked))
         yield check_clock(newest_requests(kafka, settings.group, settings.task, topics))
         if self._probes_clock:
             yield probe_clock(admin, kafka)
@@ -102,7 +106,7 @@ def _check_rights(admin: AdminClient, settings: WorkerSettings) -> Iterator[Find
     try:
         rights = Rights(admin, settings)
     except (KafkaException, TimeoutError) as e:
-        yield Finding("rights", Verdict.SKIPPED, f"Kafka tells nothing of them: {e}")
+        yield Finding("rights", Verdict.SKIPPED, f"Kafka tells nothing of them: {why(e)}")
         return
     lacking, missed = rights.lacking, rights.missed
     if lacking:

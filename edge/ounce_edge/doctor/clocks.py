@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from ounce_schemas.topics import requests_topic
 
-from ounce_edge.doctor.finding import Finding, Verdict
+from ounce_edge.doctor.finding import Finding, Verdict, why
 from ounce_edge.doctor.topics import Topic
 
 _TIMEOUT_S = 10.0
@@ -86,7 +86,7 @@ def probe_clock(admin: AdminClient, kafka: Mapping[str, Any]) -> Finding:
     try:
         admin.create_topics([new])[topic].result(_TIMEOUT_S)
     except (KafkaException, TimeoutError) as e:
-        text = f"no topic was made to learn the broker's time: {_why(e)}"
+        text = f"no topic was made to learn the broker's time: {why(e)}"
         return Finding(check, Verdict.SKIPPED, text, by_hand)
     try:
         offset_ms, round_trip_ms = _compare(kafka, topic)
@@ -108,13 +108,8 @@ def _remove(admin: AdminClient, topic: str) -> str:
     try:
         admin.delete_topics([topic])[topic].result(_TIMEOUT_S)
     except (KafkaException, TimeoutError) as e:
-        return _why(e)
+        return why(e)
     return ""
-
-
-def _why(error: Exception) -> str:
-    text: str = error.args[0].str() if isinstance(error, KafkaException) else "no answer in time"
-    return text
 
 
 def _compare(kafka: Mapping[str, Any], topic: str) -> tuple[float, float]:

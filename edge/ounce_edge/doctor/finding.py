@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from confluent_kafka import KafkaException
+
 
 class Verdict(StrEnum):
     """How bad it is."""
@@ -27,3 +29,9 @@ class Finding:
     """What was found, with the values."""
     advice: str = ""
     """What to do; empty where there is nothing to do."""
+
+
+def why(error: KafkaException | TimeoutError) -> str:
+    """Why Kafka does not do what it was asked."""
+    text: str = error.args[0].str() if isinstance(error, KafkaException) else "no answer in time"
+    return text

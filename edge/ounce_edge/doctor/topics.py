@@ -179,4 +179,5 @@ def _check_copies(name: str, topic: Topic, n_brokers: int) -> Finding:
 
 
 def _alter(name: str, setting: str) -> str:
-    return f"kafka-configs.sh --alter --topic {name} --add-config {setting}"
+    given = f"--alter --topic {name} --add-config {setting}"
+    return f"kafka-configs.sh --bootstrap-server HOST:PORT {given}"

@@ -17,6 +17,9 @@ from ounce_edge.gateway.line import produce
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.1
+_AWAY_S = 5.0
+"""So long after a request that was not confirmed Kafka counts as away. Balancers send no call
+meanwhile, and only a call finds out whether it is back."""
 _PURGE_S = 1.0
 _TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError._BAD_MSG)
 
@@ -43,8 +46,9 @@ class Sender:
     """
 
     def __init__(self, kafka: ProducerSettings, max_message_bytes: int, patience_s: float) -> None:
-        self.is_away = False
-        """Whether Kafka confirmed nothing that was sent last."""
+        self._confirms = True
+        """Whether Kafka confirmed what was sent last."""
+        self._failed_s = 0.0
         self.n_unconfirmed = 0
         self._settings = {
             **PRODUCER_SETTINGS,
@@ -76,7 +80,7 @@ class Sender:
         Raises:
             NotAnsweredError: it can't be sent now.
         """
-        if self.is_away and self.n_unconfirmed:
+        if not self._confirms and self.n_unconfirmed:
             raise self._away()
         found: asyncio.Future[Place] = self._loop.create_future()
         try:
@@ -88,6 +92,11 @@ class Sender:
             raise self._refusal(e.args[0], record.topic) from e
         self.n_unconfirmed += 1
         return found
+
+    @property
+    def is_away(self) -> bool:
+        """Whether Kafka confirmed nothing that was sent lately."""
+        return not self._confirms and time.monotonic() - self._failed_s < _AWAY_S
 
     @property
     def stalled_s(self) -> float:
@@ -134,14 +143,14 @@ class Sender:
                 found.set_result(what)
 
     def _note(self, what: Place | NotAnsweredError) -> None:
-        was_away = self.is_away
+        confirmed = self._confirms
         if isinstance(what, Place):
-            self.is_away = False
+            self._confirms = True
         elif isinstance(what, KafkaAwayError):
-            self.is_away = True
-        if self.is_away != was_away:
-            say = logger.error if self.is_away else logger.info
-            say("Kafka %s", "confirms no requests" if self.is_away else "confirms requests again")
+            self._confirms, self._failed_s = False, time.monotonic()
+        if self._confirms != confirmed:
+            say = logger.info if self._confirms else logger.error
+            say("Kafka %s", "confirms requests again" if self._confirms else "confirms no requests")
 
     def _refusal(self, error: KafkaError, topic: str) -> NotAnsweredError:
         if error.code() in _TOO_LARGE:

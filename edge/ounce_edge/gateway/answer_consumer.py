@@ -1,6 +1,7 @@
 """Reads Kafka's topics of answers for a group of gateways, each from where the group has got to."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 _TIMEOUT_S = 2.0
 _AGAIN_S = 5.0
+_LEAVE_S = 5.0
 _CLOCKS_DIFFER_S = 60.0
 """An answer may be stamped by a clock that is so much behind this one."""
 
@@ -107,9 +109,11 @@ class AnswerConsumer:
                 logger.debug("not stored: %s", e.args[0].str())
 
     def close(self) -> None:
-        """Leave the group, with what was stored."""
+        """Leave the group, with what was stored, unless Kafka is away: then it says nothing."""
         self._is_closing = True
-        self._consumer.close()
+        leaving = threading.Thread(target=self._consumer.close, name="leaving", daemon=True)
+        leaving.start()  # the client waits for Kafka, maybe for ever
+        leaving.join(_LEAVE_S)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         if self._is_closing:  # Kafka lets it in at last, and is asked for nothing any more

@@ -10,7 +10,7 @@ from ounce_schemas.errors import OunceError
 
 from ounce_edge.gateway.bounds import LOG_BYTES
 from ounce_edge.gateway.reserve import Reserve
-from ounce_edge.gateway.store_tables import SCHEMA
+from ounce_edge.gateway.store_tables import FORM, SCHEMA
 
 _PAGE_BYTES = 4096
 _PAGES_AT_ONCE = 250
@@ -62,6 +62,12 @@ class StoreFile:
 
     def _set_up(self) -> None:
         db = self._db
+        ((form,),) = db.execute("PRAGMA user_version").fetchall()
+        if form > FORM:
+            raise StoreError(
+                f"store {self._path}: has form {form}, and this version of Ounce reads {FORM}: "
+                "run the later one until all is sent, or choose another --store"
+            )
         db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA wal_autocheckpoint = {LOG_BYTES // _PAGE_BYTES}")

@@ -3,7 +3,10 @@
 import sqlite3
 from collections.abc import Sequence
 
-SCHEMA = """
+FORM = 1
+"""Of the tables, kept as `user_version`: it rises when they change. 0: nobody has said it yet."""
+SCHEMA = f"""
+PRAGMA user_version = {FORM};
 CREATE TABLE IF NOT EXISTS about (id TEXT NOT NULL, batch INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS records (
   place INTEGER PRIMARY KEY AUTOINCREMENT, device BLOB NOT NULL, patience_ms REAL NOT NULL,

@@ -190,8 +190,8 @@ class PolicyTopic:
         if cleanup not in (None, "compact"):
             raise PolicyError(
                 f"topic {policies_topic()} has cleanup.policy={cleanup}, so it would drop versions "
-                "after a while: set it with `kafka-configs.sh --alter --topic "
-                f"{policies_topic()} --add-config cleanup.policy=compact`"
+                "after a while: set it with `kafka-configs.sh --bootstrap-server HOST:PORT "
+                f"--alter --topic {policies_topic()} --add-config cleanup.policy=compact`"
             )
 
     def _cleanup_policy(self) -> str | None:

@@ -1,16 +1,20 @@
 """`ounce doctor` on a real Kafka, and on none."""
 
 import json
+import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient
 from ounce_edge.doctor.command import command
 
 from tests.support.kafka.topics import OwnTopics
+from tests.support.process.wait import wait_until
 
 TASK = "doctored"
 REQUESTS = f"ounce.{TASK}.requests"
@@ -31,6 +35,46 @@ def test_no_kafka_is_a_failure_and_the_machine_is_looked_at_all_the_same(tmp_pat
     assert "no Kafka at 127.0.0.1:1" in found["kafka"]["text"]
     assert found["memory"]["verdict"] in ("ok", "failure")
     assert "topic ounce.events" not in found
+
+
+@pytest.mark.kafka
+def test_workers_without_partitions_are_told_of(
+    kafka: str, topics: OwnTopics, consumer_group: str, tmp_path: Path
+) -> None:
+    topics.of_task(TASK)
+    group = f"--group={consumer_group}"
+
+    def told() -> tuple[str, str]:
+        found = examine(kafka, tmp_path, group)[1][f"group {consumer_group}"]
+        return found["verdict"], found["text"]
+
+    assert told() == ("ok", "0 workers, 1 partition of requests")
+    with ExitStack() as stack:
+        for _ in range(3):
+            consumer = Consumer({"bootstrap.servers": kafka, "group.id": consumer_group})
+            stack.callback(consumer.close)
+            consumer.subscribe([REQUESTS])
+            stack.callback(polled(consumer))
+        expected = ("warning", "3 workers, 1 partition of requests: 2 without any")
+        wait_until(lambda: told() == expected, told)
+
+
+def polled(consumer: Consumer) -> Callable[[], None]:
+    """Poll a consumer on a thread; what is given back ends that."""
+    is_over = threading.Event()
+
+    def poll() -> None:
+        while not is_over.is_set():
+            consumer.poll(0.1)
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+
+    def end() -> None:
+        is_over.set()
+        thread.join()
+
+    return end
 
 
 @pytest.mark.kafka

@@ -84,7 +84,8 @@ def test_good_topics_need_nothing() -> None:
             f"topic {REQUESTS}",
             "warning",
             "retention.ms is 1,000",
-            "retention.ms=86400000",
+            f"keep a day: kafka-configs.sh --bootstrap-server HOST:PORT --alter --topic {REQUESTS} "
+            "--add-config retention.ms=86400000",
         ),
         (
             {"predictions": with_config(max_message_bytes="20000")},

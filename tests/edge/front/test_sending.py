@@ -44,6 +44,24 @@ def test_while_kafka_is_away_one_tries_and_others_hear_at_once() -> None:
     run(test, NOWHERE, 0.2)
 
 
+def test_kafka_counts_as_away_for_a_while_only_so_that_balancers_send_a_call_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ounce_edge.front.sending._AWAY_S", 0.0)
+
+    async def test(sender: Sender) -> None:
+        with pytest.raises(KafkaAwayError):
+            await sender.send(record())
+        assert not sender.is_away
+        trying = sender.send(record())
+        with pytest.raises(KafkaAwayError):  # one tries, all the same
+            sender.send(record())
+        with pytest.raises(KafkaAwayError):
+            await trying
+
+    run(test, NOWHERE, 0.2)
+
+
 def test_who_sent_hears_where_kafka_has_it() -> None:
     async def test(sender: Sender) -> None:
         places = await asyncio.gather(*(sender.send(record()) for _ in range(20)))

@@ -1,5 +1,6 @@
 """No answer is passed over, wherever a gateway begins to read."""
 
+import threading
 import time
 from typing import Any
 
@@ -45,6 +46,29 @@ def wait_for_answers(consumer: AnswerConsumer, n: int) -> list[bytes | None]:
 
     wait_until(has_come, lambda: (found, consumer.trouble))
     return found
+
+
+def test_leaving_is_given_up_where_kafka_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answer_consumer, "_LEAVE_S", 0.1)
+    is_asked, is_answered = threading.Event(), threading.Event()
+
+    class FakeConsumer:
+        """Kafka is away: closing waits for it."""
+
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def subscribe(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def close(self) -> None:
+            is_asked.set()
+            is_answered.wait()
+
+    monkeypatch.setattr(answer_consumer, "Consumer", FakeConsumer)
+    AnswerConsumer({}, "g", [TASK]).close()
+    assert is_asked.is_set()
+    is_answered.set()
 
 
 @pytest.mark.kafka

@@ -31,6 +31,7 @@ def test_every_panel_of_a_gateway_has_an_answer(
         Prometheus(f"127.0.0.1:{gateway.port}", "ounce-gateway") as server,
     ):
         server.wait_for("ounce_gateway_ready")
+        server.wait_for("process_start_time_seconds")  # alerts ask for it
         device.send(f"sensors/b1/{TASK}", b"raw")
         (request,) = far_end.read(1)
         far_end.answer(request, b"yes")

@@ -78,19 +78,8 @@ class Prometheus:
         return self._address
 
     def __enter__(self) -> Self:
-        configuration = {
-            "global": {
-                "scrape_interval": "1s",
-                "scrape_timeout": "1s",
-                "evaluation_interval": "1s",
-            },
-            "rule_files": self._rules,
-            "scrape_configs": [
-                {"job_name": self._job, "static_configs": [{"targets": [self._target]}]}
-            ],
-        }
         config_file = self._folder / "prometheus.yml"
-        config_file.write_text(yaml.safe_dump(configuration))
+        config_file.write_text(yaml.safe_dump(self._configuration()))
         self._child = Child(
             [
                 self._program,
@@ -174,6 +163,20 @@ class Prometheus:
     def metric_names(self) -> set[str]:
         """Names of all series that are stored."""
         return set(self._get("/api/v1/label/__name__/values"))
+
+    def _configuration(self) -> dict[str, Any]:
+        """Of the program."""
+        return {
+            "global": {
+                "scrape_interval": "1s",
+                "scrape_timeout": "1s",
+                "evaluation_interval": "1s",
+            },
+            "rule_files": self._rules,
+            "scrape_configs": [
+                {"job_name": self._job, "static_configs": [{"targets": [self._target]}]}
+            ],
+        }
 
     def _get(self, path: str, **parameters: str) -> Any:
         """The `data` of an answer of the HTTP interface."""

@@ -74,6 +74,15 @@ class Followed:
     def versions(self) -> Sequence[str]:
         return [pipeline.edition.policy.version for pipeline in self.pipelines]
 
+    def apply_later(self, **fields: object) -> None:
+        """A version that a later Ounce wrote, with fields that are not known here."""
+        change = Change("min_accuracy: 0.7", "ann")
+        version = next_version(self.written, change, uuid.uuid4().hex, datetime.now(UTC))
+        value = msgspec.json.encode(version.model_dump(mode="json") | fields)
+        self.written.take(value)
+        self.following.take(FakeRecord(value))
+        self.following.caught_up()
+
     def told(self) -> Sequence[tuple[EventKind, str, str]]:
         told, self.events = self.events, []
         return [(event.kind, event.task, event.subject) for event in told]
@@ -117,6 +126,19 @@ def test_only_the_current_version_is_put_in_force_for_all_tasks(followed: Follow
     assert shown.count("ounce_policy_info{") == 1
     followed.following.caught_up()
     assert followed.told() == []
+
+
+def test_a_version_of_a_later_ounce_is_refused_and_those_behind_it_are_followed(
+    followed: Followed,
+) -> None:
+    followed.apply("min_accuracy: 0.5")
+    followed.told()
+    followed.apply_later(colour="red")
+    assert (followed.versions, followed.is_stale) == (["v1", "v1"], 1)
+    assert {"colour" in event.text for event in followed.events} == {True}
+    assert [kind for kind, _, _ in followed.told()] == [EventKind.POLICY_REFUSED] * 2
+    followed.apply("min_accuracy: 0.6")
+    assert (followed.versions, followed.is_stale) == (["v3", "v3"], 0)
 
 
 @pytest.mark.parametrize(
