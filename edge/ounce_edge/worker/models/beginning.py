@@ -59,7 +59,8 @@ class Beginning:
 
 def begin_with(sources: Sources, load: Load) -> Beginning:
     """Load the models that are to serve. Where some of them are refused, those of their names that
-    served last go on, as they would if the worker had not ended between.
+    served last go on, as they would if the worker had not ended between; those of a task that is
+    asked otherwise don't.
 
     Raises:
         ArtifactError: no model can serve.
@@ -73,8 +74,10 @@ def begin_with(sources: Sources, load: Load) -> Beginning:
             raise
         untried = first if isinstance(e, NotTriedError) else None
         return Beginning(*before, asked, str(e), untried)
-    if ladder.refused and (before := _load_last(sources, load)) is not None:
-        ladder = load(first.folder, before[0])
+    if ladder.refused:
+        before = _load_last(sources, load)
+        if before is not None and ladder.task.is_asked_like(before[0].task):
+            ladder = load(first.folder, before[0])
     return Beginning(ladder, first, asked, sources.why)
 
 

@@ -64,6 +64,23 @@ def test_where_a_part_of_a_release_is_refused_a_start_takes_that_of_the_one_befo
     assert fleet.cache.last("digits") == fleet.place / "releases" / good
 
 
+def test_a_start_takes_the_models_of_another_task_without_those_of_the_one_before(
+    fleet: Fleet,
+) -> None:
+    fleet.publish()
+    fleet.begin()
+    labels = (*DIGITS.labels[:-1], "twelve")
+    other = DIGITS.model_copy(update={"labels": labels})
+    write_model(fleet.folder, other, "b", "bad b")
+    (fleet.folder / "task.json").write_text(other.model_dump_json())
+    asked = fleet.publish()
+    fleet.following = fleet.start()
+    begun = fleet.begin()
+    assert begun.source.release == asked
+    assert begun.ladder.task.labels == labels
+    assert [line.split(":")[0] for line in begun.ladder.refused] == ["b"]
+
+
 def test_a_first_release_of_which_nothing_serves_says_why(fleet: Fleet) -> None:
     for name in ("a", "b"):
         write_model(fleet.folder, DIGITS, name, f"bad {name}")
