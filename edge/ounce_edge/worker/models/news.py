@@ -25,6 +25,8 @@ class ModelNews:
 
     def __init__(self, events: Events, page: ModelsPage) -> None:
         self.events, self._page = events, page
+        self._refused: dict[str, tuple[str, str]] = {}
+        """By task, what was refused since others were asked for: its release, and why."""
 
     def tell_first(self, beginning: Beginning) -> None:
         """Models serve at the start."""
@@ -38,18 +40,22 @@ class ModelNews:
             text = f"{beginning.why}; what served last serves"
             self.tell_refused(ladder.task.name, beginning.asked, text)
 
-    def tell_taken(self, before: Ladder, after: Ladder, release: str) -> None:
+    def tell_taken(self, before: Ladder, after: Ladder, release: str, *, is_again: bool) -> None:
         """Models are put in service.
 
         Args:
             before: what served.
             after: what serves.
             release: digest of the release that it is of; empty: it is of none.
+            is_again: whether it is of what served: what else was refused is still asked for.
         """
         self._page.show(after, release)
         self._tell_models_refused(after)
         subject, text = release[:SHORT] or FOLDER, _describe(before, after)
         self.events.tell(EventKind.MODELS_CHANGED, after.task.name, subject, text)
+        refused = self._refused.pop(after.task.name, None)
+        if is_again and refused is not None and refused[0] != release:
+            self.tell_refused(after.task.name, *refused)
 
     def tell_refused(self, task: str, release: str, why: str) -> None:
         """Nothing of what is asked for serves; what served goes on.
@@ -59,6 +65,7 @@ class ModelNews:
             release: digest of the release; empty: the worker's folder.
             why: in a sentence.
         """
+        self._refused[task] = release, why
         self._page.show_refused(task, release, why)
         self.events.tell(EventKind.MODELS_REFUSED, task, release[:SHORT] or FOLDER, why)
 

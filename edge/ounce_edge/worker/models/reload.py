@@ -118,7 +118,7 @@ class Reload:
             self._news.tell_refused(task, source.release, f"{e}; what served goes on")
             return False
         self.sources[task] = source
-        self._news.tell_taken(before.ladder, ladder, source.release)
+        self._news.tell_taken(before.ladder, ladder, source.release, is_again=is_again)
         self._tell_taken(task, source, ladder)
         unmet = after.unmet_floor()
         if unmet is not None:

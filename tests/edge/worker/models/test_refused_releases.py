@@ -164,3 +164,38 @@ def test_a_model_that_lacked_memory_joins_the_others_or_is_refused_for_good(
     why = None
     fleet.reload.again("digits")
     assert [m.card.model for m in fleet.pipeline.ladder.models] == ["a", "b", "c"]
+
+
+def test_what_is_refused_stays_known_where_what_serves_becomes_more(fleet: Fleet) -> None:
+    is_short = True
+
+    def trial(path: Path, content: bytes, *_: Any) -> None:
+        if is_short and content == b"model c":
+            raise NotTriedError(f"{path}: no room")
+
+    fleet.publish()
+    fleet.begin()
+    fleet.reload = fleet.make_reload(trial)
+    fleet.fakes["c"] = FakeModel(DIGITS)
+    write_model(fleet.folder, DIGITS, "c", "model c")
+    good = fleet.publish()
+    fleet.look()
+    for name in ("a", "b", "c"):
+        write_model(fleet.folder, DIGITS, name, f"bad {name}")
+    bad = fleet.publish()
+    assert fleet.look() == [EventKind.MODELS_REFUSED]
+    is_short = False
+    fleet.events.clear()
+    fleet.reload.again("digits")
+    assert fleet.shown.models.keys() == {"a", "b", "c"}
+    assert (fleet.shown.release, fleet.shown.asked) == (good, bad)
+    assert "does not run" in fleet.shown.why
+    assert [kind for kind, _ in fleet.events] == [
+        EventKind.MODELS_CHANGED,
+        EventKind.MODELS_REFUSED,
+    ]
+    for name in ("a", "b", "c"):
+        write_model(fleet.folder, DIGITS, name, f"another {name}")
+    mended = fleet.publish()
+    assert fleet.look() == [EventKind.MODELS_CHANGED]
+    assert (fleet.shown.release, fleet.shown.asked, fleet.shown.why) == (mended, mended, "")
