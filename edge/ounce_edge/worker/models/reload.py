@@ -77,7 +77,8 @@ class Reload:
         return self._take(task, Source(models, release), is_again=False)
 
     def refuse(self, task: str, release: str, why: str) -> None:
-        """A release can't be had: say so."""
+        """A release can't be had: say so. What was asked for before is wanted by nobody."""
+        self._untried.pop(task, None)
         self._news.tell_refused(task, release, why)
 
     def again(self, task: str) -> None:

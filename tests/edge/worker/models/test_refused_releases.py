@@ -12,6 +12,7 @@ from ounce_schemas.event import EventKind
 
 from tests.edge.worker.models.test_following import Fleet
 from tests.support.edge.ladders import DIGITS, write_model
+from tests.support.edge.stores import in_service
 
 
 @pytest.fixture
@@ -199,3 +200,27 @@ def test_what_is_refused_stays_known_where_what_serves_becomes_more(fleet: Fleet
     mended = fleet.publish()
     assert fleet.look() == [EventKind.MODELS_CHANGED]
     assert (fleet.shown.release, fleet.shown.asked, fleet.shown.why) == (mended, mended, "")
+
+
+def test_one_that_lacked_memory_is_left_where_another_is_asked_for(fleet: Fleet) -> None:
+    good = fleet.publish()
+    fleet.begin()
+    is_short = True
+
+    def trial(path: Path, *_: Any) -> None:
+        if is_short:
+            raise NotTriedError(f"{path}: no room")
+
+    fleet.reload = fleet.make_reload(trial)
+    for name in ("a", "b"):
+        write_model(fleet.folder, DIGITS, name, f"another {name}")
+    fleet.publish()
+    fleet.look()
+    assert fleet.reload.may_find_more("digits")
+    fleet.topic.served = {"digits": in_service("f" * 64)}  # the store does not have it
+    assert fleet.look() == [EventKind.MODELS_REFUSED]
+    is_short = False
+    fleet.reload.again("digits")
+    assert not fleet.reload.may_find_more("digits")
+    assert fleet.cache.last("digits") == fleet.place / "releases" / good
+    assert fleet.shown.asked == "f" * 64
