@@ -21,7 +21,7 @@ class Tried:
     """One empty file for each model that passed. Several workers may share a folder.
 
     Args:
-        folder: made where it is absent. One that takes no file costs the next start its trials.
+        folder: made where it is absent. One that can't be used costs the next start its trials.
         runtime: name and version of what ran the models.
     """
 
@@ -37,7 +37,10 @@ class Tried:
             task: of the model.
             card: of the model.
         """
-        return self._place(file, task, card).is_file()
+        try:
+            return self._place(file, task, card).is_file()
+        except OSError:  # as where another user's folder may not be looked into
+            return False
 
     def passed(self, file: str, task: TaskSpec, card: ModelCard) -> None:
         """Remember it; arguments are those of `has_passed`."""

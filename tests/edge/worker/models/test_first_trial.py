@@ -200,11 +200,12 @@ def test_what_passed_is_not_tried_again_and_what_is_refused_is(
     assert asked == [*others, "mlp/model.onnx"]
 
 
-def test_a_folder_that_takes_nothing_costs_the_trials_of_the_next_start_alone(
-    models: Path, tmp_path: Path
+@pytest.mark.parametrize("folder", ["file/tried", "x" * 300])  # whoever tests may be root
+def test_a_folder_that_can_not_be_used_costs_the_trials_of_the_next_start_alone(
+    models: Path, tmp_path: Path, folder: str
 ) -> None:
     (tmp_path / "file").touch()
-    assert first_loaded(models, Tried(tmp_path / "file" / "tried", "x")).refused == []
+    assert first_loaded(models, Tried(tmp_path / folder, "x")).refused == []
 
 
 def test_where_there_can_be_no_process_models_wait_or_are_loaded_untried(
