@@ -218,18 +218,30 @@ class Forwarder:
             self._store.remove(self._to_remove)
             self._to_remove.clear()
         self._to_store = [waiting for waiting in self._to_store if not waiting.is_in_kafka]
-        while self._to_store:  # in pieces: a disk that is nearly full takes some of them
-            new = piece(self._to_store)
+        live = self._live_devices()
+        later = [waiting for waiting in self._to_store if waiting.record.key in live]
+        if later:
+            self._to_store = [w for w in self._to_store if w.record.key not in live] + later
+        # In pieces: a disk that is nearly full takes some of them.
+        while n := len(self._to_store) - len(later):
+            new = piece(self._to_store[:n])
             places, dropped = self._store.add([waiting.record for waiting in new])
             self.dropped += dropped
             for waiting, place in zip(new, places, strict=True):
                 waiting.place = place
                 self._finish(waiting)
             del self._to_store[: len(new)]
-        self._devices_to_store.clear()
-        for device in self._to_hurry:
+        self._devices_to_store = {waiting.record.key for waiting in later}
+        for device in self._to_hurry - self._devices_to_store:
             self._backlog.hurry(device)
-        self._to_hurry.clear()
+        self._to_hurry &= self._devices_to_store
+
+    def _live_devices(self) -> set[bytes]:
+        """Devices whose messages are not stored yet, since they would pass what goes at once. What
+        is in doubt is stored before them."""
+        if self.is_away or self._order is Order.LIVE:
+            return set()
+        return {waiting.record.key for waiting in self._under_way if waiting.is_under_way}
 
     def _drop_old(self) -> None:
         self.dropped += self._store.drop_old()

@@ -35,7 +35,10 @@ def test_what_is_beyond_is_stored_and_others_go_at_once(tmp_path: Path) -> None:
     rig.take(b"calm", b"other")
     rig.turn()
     assert rig.line.names == [b"0", b"1", b"calm"]
-    assert rig.safe == rig.stored() == [b"2", b"3"]
+    rig.line.confirm(2)
+    rig.turn()
+    assert rig.line.names == [b"calm"]
+    assert rig.stored() == [b"2", b"3"]
     assert (rig.forwarder.held_back, rig.forwarder.floods) == (2, b"floods")
     rig.now_s += 0.4
     rig.take(b"4", b"floods")
@@ -56,7 +59,29 @@ def test_on_a_full_disk_nothing_is_held_back(
     monkeypatch.setattr(rig.store, "add", lambda *_: (_ for _ in ()).throw(StoreError("full")))
     for i in range(3):
         rig.take(b"%d" % i, b"floods")
+    rig.line.confirm(2)
     rig.turn()
     rig.take(b"3", b"floods")
-    assert rig.line.names == [b"0", b"1", b"2", b"3"]
+    assert rig.line.names == [b"2", b"3"]
+    rig.store.close()
+
+
+@pytest.mark.parametrize("comes", [False, True])
+def test_what_is_beyond_passes_nothing_that_its_device_sent_before(
+    tmp_path: Path, comes: bool
+) -> None:
+    rig = Rig(tmp_path / "store.db", device_per_s=2)
+    for i in range(4):
+        rig.take(b"%d" % i, b"floods")
+    rig.turn(0.9)
+    assert rig.stored() == rig.safe == []
+    if comes:
+        rig.line.confirm(2)
+        rig.turn()
+        assert rig.safe == [b"0", b"1", b"2", b"3"]
+        assert rig.stored() == [b"2", b"3"]
+    else:
+        rig.turn(0.2)
+        assert rig.forwarder.is_away
+        assert rig.stored() == rig.safe == [b"0", b"1", b"2", b"3"]
     rig.store.close()

@@ -51,7 +51,7 @@ def test_a_device_that_floods_is_counted_and_named(
     gateway._forwarder.turn()
     gateway._show()
     counted = gateway._registry.get_sample_value("ounce_gateway_held_back_total")
-    assert counted == len(gateway._store) == 2
+    assert counted == len(gateway._forwarder._to_store) == 2
     (told,) = [r.getMessage() for r in caplog.records if "held back" in r.message]
     assert "b'pump-3' sends more than --device-per-s 1 " in told
     gateway._answers.close()
