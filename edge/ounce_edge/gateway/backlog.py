@@ -268,7 +268,8 @@ class Backlog:
             return False
         records = [row.record for row in rows]
         n_bytes = sum(record.size_bytes for record in records)
-        if self._pace.lengthen(self.speed.needs_s(n_bytes)):  # a try in vain would fill the line
+        needed_s = self.speed.needs_s(n_bytes)
+        if len(rows) == 1 and self._pace.lengthen(needed_s):  # a try in vain would fill the line
             self._store.settle(number, is_sent=False)
             return True
         began_s = time.monotonic()

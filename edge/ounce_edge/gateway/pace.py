@@ -97,8 +97,8 @@ class Pace:
             self._most_more_s = _MOST_MORE_S  # Kafka may have refused for another reason
 
     def lengthen(self, needed_s: float) -> bool:
-        """Whether the next transaction gets more time than this one, for records that need so long
-        where they have the line for themselves."""
+        """Whether the next transaction gets more time than this one, for a record that needs so
+        long where it has the line for itself."""
         more_s = min(3 * needed_s // 1, self._most_more_s)
         if needed_s <= self._timeout_s or more_s <= self.more_s:
             return False

@@ -142,3 +142,17 @@ def test_large_records_go_last_and_alone_and_a_device_keeps_its_order(
     backlog.hurry(b"large")
     send_all(backlog, store)
     assert kafka.taken == [*others, large, b"x"]
+
+
+def test_several_records_get_no_more_time_on_a_line_that_is_known_to_be_slow(
+    kafka: SlowKafka, store: Store
+) -> None:
+    values = [b"%d" % i + bytes(30_000) for i in range(6)]
+    store.add([KafkaRecord("t", b"d", value, [], 5) for value in values])
+    backlog = Backlog(
+        {"bootstrap.servers": "x:1"}, ["t"], store, 5000, lambda _: None, lambda *_: None
+    )
+    backlog.speed.held_up(200_000, 25.0)
+    send_all(backlog, store)
+    assert kafka.taken == values
+    assert set(kafka.timeouts_s) == {10.0}
