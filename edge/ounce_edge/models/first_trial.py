@@ -3,13 +3,14 @@ that crashes or never returns is refused, and ends no worker."""
 
 import hashlib
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from ounce_schemas.card import ModelCard
+from ounce_schemas.card import LatencyAtBatch, ModelCard
 from ounce_schemas.documents import EXPLANATION_FILE
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.task import TaskSpec
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 _ITEMS = 256
 """Made inputs that a model has to answer, in calls as large as it is measured with."""
+_MOST_MS = 5000.0
+"""That these may take by the card, but for one call. A device may be many times slower."""
 _LIMITS = Limits(run_s=Limits.load_s)
 """A trial is one call, with a load in it."""
 
@@ -120,6 +123,17 @@ def _run(threads: int, path: Path, content: bytes, task: TaskSpec, card: ModelCa
         check_explained(path, model, task, card)
     else:
         check_model(path, model, task, card)
-    n = min(batches[-1].batch_size, START_UP_BATCH_SIZES[-1])
-    for seed in range(-(-_ITEMS // n)):
+    n, calls = made_calls(batches[-1])
+    for seed in range(calls):
         model.run(sample_inputs(task.inputs, n, seed))
+
+
+def made_calls(largest: LatencyAtBatch) -> tuple[int, int]:
+    """Items in each call of made inputs, and how many calls.
+
+    Args:
+        largest: the largest batch of the card.
+    """
+    n = min(largest.batch_size, START_UP_BATCH_SIZES[-1])
+    each_ms = largest.p50_ms / largest.batch_size
+    return n, max(math.ceil(min(_ITEMS, _MOST_MS / each_ms) / n), 1)

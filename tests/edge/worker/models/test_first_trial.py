@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from ounce_edge.models.catalogue import Ladder, NotTriedError, ServedModel, load_ladder
 from ounce_edge.models.first_beliefs import START_UP_BATCH_SIZES
-from ounce_edge.models.first_trial import first_trial
+from ounce_edge.models.first_trial import first_trial, made_calls
 from ounce_edge.models.runtimes.apart_child import Child
 from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.tried import Tried
+from ounce_schemas.card import LatencyAtBatch
 from ounce_schemas.errors import ArtifactError
 
 from tests.support.edge.bad_versions import (
@@ -109,6 +110,24 @@ def test_calls_are_no_larger_than_those_that_a_model_is_measured_with(models: Pa
     card["latency"]["batches"] = [b for b in card["latency"]["batches"] if b["batch_size"] <= 8]
     card_path.write_text(json.dumps(card))
     assert reloaded(models, serving).refused == []
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "p50_ms", "calls"),
+    [
+        (64, 1.0, (64, 4)),
+        (256, 9.0, (64, 4)),
+        (8, 0.1, (8, 32)),
+        (1, 500.0, (1, 10)),
+        (64, 1e6, (64, 1)),
+    ],
+)
+def test_what_is_dear_answers_fewer_made_inputs(
+    batch_size: int, p50_ms: float, calls: tuple[int, int]
+) -> None:
+    """An explanation may run its model for each part of each item, on a slow device."""
+    largest = LatencyAtBatch(batch_size=batch_size, p50_ms=p50_ms, p99_ms=p50_ms)
+    assert made_calls(largest) == calls
 
 
 def test_a_trial_has_as_much_time_as_a_load(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
