@@ -158,7 +158,8 @@ def why_no_dates(column: pd.Series) -> str | None:
 
 
 def _counts_seconds(text: str) -> bool:
-    return text.isdigit() and _EPOCH_S[0] <= int(text) < _EPOCH_S[1]
+    is_short = text.isdecimal() and len(text) <= len(str(_EPOCH_S[1]))
+    return is_short and _EPOCH_S[0] <= int(text) < _EPOCH_S[1]
 
 
 def read_dates(column: pd.Series, date_format: str | None = None) -> Dates | None:

@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from ounce_exporters.tasks.table.columns import choose_columns
-from ounce_exporters.tasks.table.dates import epoch_unit, in_order, is_dates, read_dates
+from ounce_exporters.tasks.table.dates import (
+    epoch_unit,
+    in_order,
+    is_dates,
+    read_dates,
+    why_no_dates,
+)
 from ounce_exporters.tasks.table.repeats import find_order
 from ounce_schemas.errors import DataError
 
@@ -94,6 +100,11 @@ def test_dates_of_several_formats_are_called_so(styles: tuple[str, ...], rows: i
     columns = choose_columns(frame(at=at, v=np.arange(rows) / 7, y=np.arange(rows) % 2), "y")
     (told,) = [line for line in columns.notices if "'at'" in line]
     assert re.search(r"its dates are in several formats, such as '.+' and '.+': write all", told)
+
+
+@pytest.mark.parametrize("text", ["²", "9" * 5000], ids=["a power", "5000 digits"])
+def test_digits_that_are_no_number_are_no_dates(text: str) -> None:
+    assert why_no_dates(column("2026-03-01", text)) is None
 
 
 def test_times_as_one_number_are_dates() -> None:
