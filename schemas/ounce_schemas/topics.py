@@ -11,14 +11,17 @@ from ounce_schemas.names import TOPICS_VARIABLE
 from ounce_schemas.topic_names import SharedTopic, TaskTopic, TopicNames
 
 
-@cache
 def topic_names() -> TopicNames:
-    """What the topics are called; read once.
+    """What the topics are called; a file is read once.
 
     Raises:
         OunceError: the file is absent, unreadable or invalid.
     """
-    path = os.environ.get(TOPICS_VARIABLE)
+    return _names_of(os.environ.get(TOPICS_VARIABLE))
+
+
+@cache
+def _names_of(path: str | None) -> TopicNames:
     return read_topic_names(Path(path)) if path else TopicNames()
 
 

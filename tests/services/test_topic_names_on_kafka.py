@@ -30,10 +30,8 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     digits = {"requests": REQUESTS, "dead_letters": LETTERS}
     file.write_text(json.dumps({"prefix": "plant-1", "tasks": {"digits": digits}}))
     monkeypatch.setenv(TOPICS_VARIABLE, str(file))
-    topic_names.cache_clear()
     yield
     monkeypatch.undo()
-    topic_names.cache_clear()
 
 
 def test_requests_of_a_topic_that_was_there_are_answered(

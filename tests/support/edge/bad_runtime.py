@@ -105,6 +105,12 @@ def hang_with_the_lock() -> None:
     ctypes.PyDLL(None).sleep(600)
 
 
+def make_locked() -> BadRuntime:
+    print(os.getpid(), flush=True)
+    hang_with_the_lock()
+    raise AssertionError
+
+
 def make_silent() -> BadRuntime:
     time.sleep(600)
     raise AssertionError

@@ -12,11 +12,15 @@ _SHARE = 0.75
 _ROOT = Path("/")
 
 
-def limit_memory() -> None:
+def limit_memory(root: Path = _ROOT) -> None:
     """Let this process take most of what is free now, and no more. A limit that is lower stays.
-    Nothing where it is unknown."""
-    free = free_bytes()
-    taken = _figure(_ROOT / "proc/self/status", "VmData:", 1024)
+    Nothing where it is unknown.
+
+    Args:
+        root: holds `proc` and `sys`.
+    """
+    free = free_bytes(root)
+    taken = _figure(root / "proc/self/status", "VmData:", 1024)
     if free is not None and taken is not None:
         limits = resource.getrlimit(resource.RLIMIT_DATA)
         known = [limit for limit in limits if limit != resource.RLIM_INFINITY]
@@ -26,9 +30,6 @@ def limit_memory() -> None:
 
 def free_bytes(root: Path = _ROOT) -> int | None:
     """What the machine and this process's control groups have left; None where nobody tells.
-
-    Args:
-        root: holds `proc` and `sys`.
 
     Source: cgroups(7); the kernel's cgroup-v2.rst and cgroup-v1/memory.rst.
     """
