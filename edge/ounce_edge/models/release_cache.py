@@ -5,7 +5,8 @@
     releases/<sha256>/release.json, signature
     releases/<sha256>/<task>/task.json, plans.json, <model>/model.onnx, <model>/card.json
     parts/<sha256>               a file that is not whole yet
-    serving/<task>               digest of the release that served last, as a whole
+    serving/<task>               digest of the release that served last as a whole, else of the
+                                 first one that served
 """
 
 import hashlib
@@ -84,8 +85,8 @@ class ReleaseCache:
         return False
 
     def last(self, task: str) -> Path | None:
-        """The release of which all served last, in a folder that has its digest for a name, where
-        it is here; a store that is away does not matter."""
+        """The release of which all served last, else the first one that served, in a folder that
+        has its digest for a name, where it is here; a store that is away does not matter."""
         try:
             digest = (self._serving / task).read_text()
             return self._check(self._releases / digest, task, digest)
@@ -101,9 +102,10 @@ class ReleaseCache:
         Args:
             task: its name.
             digest: of the release.
-            is_whole: whether all of its models serve. Else the one before is still needed.
+            is_whole: whether all of its models serve. Else the one before is still needed, where
+                there is one.
         """
-        if not is_whole:
+        if not is_whole and (self._serving / task).exists():
             return
         try:
             self._serving.mkdir(parents=True, exist_ok=True)

@@ -82,6 +82,17 @@ def test_a_start_takes_the_models_of_another_task_without_those_of_the_one_befor
     assert [line.split(":")[0] for line in begun.ladder.refused] == ["b"]
 
 
+def test_a_first_release_that_served_in_part_is_better_than_none(fleet: Fleet) -> None:
+    write_model(fleet.folder, DIGITS, "b", "bad b")
+    first = fleet.publish()
+    fleet.begin()
+    fleet.topic.served = {"digits": in_service("f" * 64)}  # the store does not have it
+    fleet.following = fleet.start()
+    begun = fleet.begin()
+    assert (begun.source.release, begun.asked) == (first, "f" * 64)
+    assert [m.card.model for m in begun.ladder.models] == ["a"]
+
+
 def test_a_first_release_of_which_nothing_serves_says_why(fleet: Fleet) -> None:
     for name in ("a", "b"):
         write_model(fleet.folder, DIGITS, name, f"bad {name}")
