@@ -141,7 +141,8 @@ def test_a_python_without_one_of_its_own_modules_is_told_so() -> None:
     script = (
         "import sys; sys.modules['_sqlite3'] = None\nfrom ounce_schemas.command import main; main()"
     )
-    told = subprocess.run([sys.executable, "-c", script, "gateway"], capture_output=True, text=True)
+    words = ["gateway", "--task=a", "--kafka=x:1", "--mqtt=mqtt://x:1", "--map=a/+device/+task"]
+    told = subprocess.run([sys.executable, "-c", script, *words], capture_output=True, text=True)
     assert (told.returncode, told.stderr) == (
         1,
         f"ounce: `ounce gateway` needs Python's module '_sqlite3', and {sys.executable} was built "

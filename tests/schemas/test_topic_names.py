@@ -1,7 +1,6 @@
 """Topics that a platform calls otherwise."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,9 @@ tasks:
 
 
 @pytest.fixture(autouse=True)
-def shipped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """The names that ship, before and after."""
     monkeypatch.setenv(TOPICS_VARIABLE, "")
-    yield
 
 
 @pytest.fixture

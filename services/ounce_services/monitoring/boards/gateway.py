@@ -128,6 +128,13 @@ GATEWAY = Board(
             steps=NONE_IS_GOOD,
         ),
         Question(
+            title="Do devices flood?",
+            about="Messages a second of devices that send more than --device-per-s: they are stored, "
+            "so that others do not wait.",
+            asks={"{{instance}}": _rate("ounce_gateway_held_back_total", "instance")},
+            unit="reqps",
+        ),
+        Question(
             title="Can the store be written?",
             about="1 while it can't, as on a full disk. Messages then stay with MQTT.",
             asks={"{{instance}}": "max by (instance) (ounce_gateway_store_failing)"},
