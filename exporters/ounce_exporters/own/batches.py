@@ -6,6 +6,8 @@ from onnx import numpy_helper
 
 _OF_THE_CALL = {"DynamicQuantizeLinear"}
 """Operators that look at all items of a call."""
+_KEPT = "shapes/of as many items/"
+"""Before the name of a shape that is put in."""
 
 
 def with_open_batch(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int | None]:
@@ -38,19 +40,23 @@ def with_open_batch(model: onnx.ModelProto) -> tuple[onnx.ModelProto, int | None
 
 
 def _keep_batch(graph: onnx.GraphProto, size: int) -> None:
-    """Let a Reshape to so many items keep as many as there are, which a 0 says."""
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    constants |= {
-        node.output[0]: node.attribute[0].t
-        for node in graph.node
-        if node.op_type == "Constant" and node.attribute[0].name == "value"
-    }
-    reshapes = [node for node in graph.node if node.op_type == "Reshape"]
-    for name in {n.input[1] for n in reshapes if n.input[0] not in constants} & constants.keys():
-        shape = numpy_helper.to_array(constants[name])
+    """Let a Reshape of so many items keep as many as there are, which a 0 says."""
+    shapes = {tensor.name: tensor for tensor in graph.initializer}
+    of_items = {port.name for port in graph.input} - shapes.keys()
+    for place, node in enumerate(graph.node):
+        if node.op_type == "Constant":
+            shapes |= {o: a.t for a in node.attribute if a.name == "value" for o in node.output}
+        if of_items.isdisjoint(node.input):
+            continue  # of weights: there are as many as there were
+        of_items.update(node.output)
+        if node.op_type != "Reshape" or len(node.input) != 2 or node.input[1] not in shapes:
+            continue
+        shape = numpy_helper.to_array(shapes[node.input[1]])
         if shape.size > 1 and shape[0] == size:
             kept = np.concatenate([[0], shape[1:]])
-            constants[name].CopyFrom(numpy_helper.from_array(kept, name))
+            graph.initializer.append(numpy_helper.from_array(kept, f"{_KEPT}{place}"))
+            node.input[1] = graph.initializer[-1].name
+            del node.attribute[:]  # allowzero, with which a 0 says that there are none
 
 
 def _open_unknown(tensor: onnx.TypeProto.Tensor) -> None:

@@ -52,35 +52,6 @@ def task(*labels: str) -> TaskSpec:
     )
 
 
-def test_a_fixed_batch_is_opened(models: Path, tmp_path: Path) -> None:
-    card, notes = add(linear(tmp_path / "one.onnx", batch=1), models, labels=LABELS)
-    assert "it was made for 1 item a call: it gets any number" in notes
-    assert card.test_accuracy.value > 0.6
-    assert not load_ladder(models, "rooms", OnnxCpuRuntime()).refused
-
-
-@pytest.mark.parametrize("held", ["by a weight", "by an operator"])
-def test_a_batch_that_a_reshape_fixes_is_opened(held: str, models: Path, tmp_path: Path) -> None:
-    value = numpy_helper.from_array(np.array([1, 2], np.int64))
-    shape = "flat" if held == "by a weight" else "own"
-    nodes = [
-        helper.make_node("Constant", [], ["own"], value=value),
-        helper.make_node("Reshape", ["centred", shape], ["one"]),
-        helper.make_node("MatMul", ["one", "w"], ["y"]),
-    ]
-    card, _ = add(graph(tmp_path / "one.onnx", nodes, batch=1), models, labels=LABELS)
-    assert card.test_accuracy.value > 0.6
-
-
-def test_a_batch_that_is_fixed_inside_is_refused(models: Path, tmp_path: Path) -> None:
-    nodes = [
-        helper.make_node("Gather", ["centred", "first"], ["one"], axis=0),
-        helper.make_node("MatMul", ["one", "w"], ["y"]),
-    ]
-    with pytest.raises(ExportError, match="made for 1 item a call, and fails with others: export"):
-        add(graph(tmp_path / "one.onnx", nodes, batch=1), models, labels=LABELS)
-
-
 def test_a_logarithm_of_what_may_be_negative_is_refused(models: Path, tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Log", ["x"], ["logs"]),
