@@ -26,15 +26,12 @@ from ounce_schemas.task import TaskSpec
 from ounce_schemas.wording import shell_word
 
 from ounce_edge.models.checks import check_explained, check_model
-from ounce_edge.models.model_memory import ManagedModel
+from ounce_edge.models.model_memory import EXPLAINED_MARK, ManagedModel
 from ounce_edge.models.plans_file import load_plans
 from ounce_edge.models.process_memory import resident_bytes
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel, LoadsLater, Runtime, kind_of
 
 logger = logging.getLogger(__name__)
-
-EXPLAINED_MARK = " explained"
-"""Behind the name of a model: what explains it."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 Check = Callable[[Path, LoadedModel], None]
 """Raises an ArtifactError where what was loaded can't serve."""
 
+EXPLAINED_MARK = " explained"
+"""Behind the name of a model: what explains it."""
 _MARGIN = 2.0
 """A load is expected to take so many times what the first one took ..."""
 _LEAST_LOAD_MS = 20.0
@@ -97,7 +99,7 @@ class ManagedModel:
     @property
     def name(self) -> str:
         """Name of its own folder; of the graph beside the model that explains it, marked so."""
-        mark = " explained" if self.explains else ""
+        mark = EXPLAINED_MARK if self.explains else ""
         return self._path.parts[-2] + mark
 
     @property

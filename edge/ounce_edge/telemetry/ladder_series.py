@@ -9,7 +9,7 @@ from ounce_schemas.explanation import ExplanationOutcome
 from ounce_schemas.label import LabelOutcome
 
 from ounce_edge.models.catalogue import Ladder, WhyCpu
-from ounce_edge.models.model_memory import ManagedModel
+from ounce_edge.models.model_memory import EXPLAINED_MARK, ManagedModel
 from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_edge.telemetry.instruments import Instruments
 from ounce_edge.telemetry.tenant_counts import TenantCounts
@@ -114,4 +114,4 @@ def _memory_of(ladder: Ladder) -> Iterator[tuple[str, int]]:
     for served in ladder.models:
         yield served.card.model, served.resident_bytes
         if served.explained is not None:
-            yield f"{served.card.model} explained", served.explained.resident_bytes
+            yield served.card.model + EXPLAINED_MARK, served.explained.resident_bytes

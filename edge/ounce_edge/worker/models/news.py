@@ -6,7 +6,8 @@ from ounce_schemas.card import ModelCard
 from ounce_schemas.event import EventKind
 from ounce_schemas.release import SHORT
 
-from ounce_edge.models.catalogue import EXPLAINED_MARK, Ladder
+from ounce_edge.models.catalogue import Ladder
+from ounce_edge.models.model_memory import EXPLAINED_MARK
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.models_page import ModelsPage
 from ounce_edge.worker.models.beginning import Beginning
