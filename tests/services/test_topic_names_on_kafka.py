@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from ounce_schemas.names import TOPICS_VARIABLE
-from ounce_schemas.topics import topic_names
 from ounce_services.client import Client, RefusedError
 from ounce_services.cluster.admin import describe_cluster
 from ounce_services.topics.command import command as topics_command

@@ -110,6 +110,18 @@ def test_who_asks_for_nothing_or_reads_nothing_is_not_waited_for_for_ever(sent: 
     Served(silent_s=0.2).run(test)
 
 
+def test_a_body_that_was_answered_before_it_was_whole_is_not_waited_for_for_ever() -> None:
+    async def test(served: Served) -> None:
+        async with served.client() as client:
+            client.writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+            assert (await client.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            client.writer.write(b"x")  # with it the time for keeping alive counts no further
+            while served.n_connections:
+                await asyncio.sleep(0.01)
+
+    Served(silent_s=0.2).run(test)
+
+
 def test_who_asks_again_and_again_stays() -> None:
     async def test(served: Served) -> None:
         async with served.client() as client:

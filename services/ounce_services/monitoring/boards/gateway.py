@@ -129,8 +129,8 @@ GATEWAY = Board(
         ),
         Question(
             title="Do devices flood?",
-            about="Messages a second of devices that send more than --device-per-s: they are stored, "
-            "so that others do not wait.",
+            about="Messages a second of devices that send more than --device-per-s. They are "
+            "stored, so that others do not wait.",
             asks={"{{instance}}": _rate("ounce_gateway_held_back_total", "instance")},
             unit="reqps",
         ),
