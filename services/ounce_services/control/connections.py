@@ -4,7 +4,6 @@ import asyncio
 import logging
 from typing import ClassVar
 
-import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 _log = logging.getLogger(__name__)
@@ -42,9 +41,12 @@ class Connection(H11Protocol):
         self._looking = self.loop.call_later(self.silent_s, self._look, self.cycle)
 
     def _look(self, before: RequestResponseCycle | None) -> None:
-        """End a connection that has asked for nothing since, and sends or reads nothing either."""
-        is_silent = self.conn.their_state is h11.IDLE or self.transport.get_write_buffer_size() > 0
-        if self.cycle is before and is_silent:
+        """End a connection that has asked for nothing since, and is answered nothing that it reads.
+
+        What comes of a body that was answered before it was whole asks for nothing.
+        """
+        is_answered = before is None or before.response_complete
+        if self.cycle is before and (is_answered or self.transport.get_write_buffer_size() > 0):
             self.transport.abort()
         else:
             self._look_later()
