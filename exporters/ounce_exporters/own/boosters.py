@@ -2,7 +2,7 @@
 
 import copy
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from sklearn.base import is_classifier
 
 from ounce_exporters.own.labels import without_zipmaps
 
-_TEXTS = "encode texts before it, as with OrdinalEncoder in a pipeline, and fit it on numbers"
+_TEXTS = "if it has learned from texts, encode them before it, as with OrdinalEncoder in a pipeline"
 _OPSET = 15
 """The latest that onnxmltools writes."""
 
@@ -27,13 +27,21 @@ def is_boosted(model: Any) -> bool:
     return package_of(model) in _WRITERS and hasattr(model, "n_features_in_")
 
 
-def names_of(model: Any) -> list[str] | None:
-    """Names of the columns that a model was fitted on; None where these were an array."""
-    if package_of(model) != "catboost":
-        found = getattr(model, "feature_names_in_", None)
-        return None if found is None else list(map(str, found))  # LightGBM has NumPy's texts
-    by_place = list(map(str, range(model.n_features_in_)))
-    return None if model.feature_names_ == by_place else model.feature_names_
+def names_of(model: Any, known: Collection[str] = ()) -> list[str] | None:
+    """Names of the columns that a model was fitted on; None where these were an array.
+
+    Args:
+        model: fitted.
+        known: names that a column may have. LightGBM keeps a blank in one as an underscore.
+    """
+    if package_of(model) == "catboost":
+        by_place = list(map(str, range(model.n_features_in_)))
+        return None if model.feature_names_ == by_place else model.feature_names_
+    found = getattr(model, "feature_names_in_", None)
+    if found is None:
+        return None
+    of_blanks = {name.replace(" ", "_"): name for name in known}
+    return [name if name in known else of_blanks.get(name, name) for name in map(str, found)]
 
 
 def write_boosted(model: Any, width: int, raw: bool) -> onnx.ModelProto:

@@ -101,8 +101,9 @@ def _from_fitted(model: BaseEstimator, task: TaskSpec) -> Foreign:
             f"this {type(model).__name__} gives neither probabilities nor scores, but labels alone"
         )
     _check_scores(model)
-    columns = names_of(model)
-    names = None if columns is None else _places(task, columns)
+    places = _places(task)
+    columns = names_of(model, {*places, *(task.constants or {})})
+    names = None if columns is None else {column: places.get(column) for column in columns}
     truths = spellings_of(task, names or ())
     learned = encoded(model, truths)
     truths = {name: how for name, how in truths.items() if learned.get(name, True)}
@@ -178,7 +179,7 @@ Places = dict[str, tuple[str, int, float] | None]
 """By the model's column: tensor, element, and what was taken off it. None: the task lacks it."""
 
 
-def _places(task: TaskSpec, columns: list[str]) -> Places:
+def _places(task: TaskSpec) -> Places:
     known: Places = {}
     for tensor in task.inputs:
         for i, name in enumerate(tensor.columns or ()):
@@ -186,7 +187,7 @@ def _places(task: TaskSpec, columns: list[str]) -> Places:
             if cell is not None and cell.read == "number" and cell.column != name:
                 known[cell.column] = (tensor.name, i, cell.offset or 0.0)
             known[name] = (tensor.name, i, 0.0)
-    return {column: known.get(column) for column in columns}
+    return known
 
 
 def _numbers(model: Any, task: TaskSpec) -> TensorSpec:

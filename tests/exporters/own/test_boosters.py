@@ -12,7 +12,9 @@ from ounce_exporters.own.answers import Session
 from ounce_exporters.own.boosters import names_of
 from ounce_exporters.own.conversion import convert_columns
 from ounce_exporters.own.formulas import with_decimals
+from ounce_exporters.own.native import from_sklearn
 from ounce_schemas.errors import ExportError
+from ounce_schemas.task import TaskSpec, TensorSpec
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
@@ -81,6 +83,30 @@ def test_boosted_values_of_a_frame(library: str) -> None:
     assert names_of(model) == NUMBERS
     np.testing.assert_allclose(
         answers(model, NUMBERS).ravel(), model.predict(FRAME[NUMBERS]), atol=1e-4
+    )
+
+
+def test_a_blank_in_a_name_that_lightgbm_changes_is_found_again() -> None:
+    rows = FRAME[NUMBERS].set_axis(["room temp", "wet"], axis=1)
+    model = boosted("lightgbm", "Regressor").fit(rows, SCORE)
+    columns = ("room temp", "wet", "wet_too")
+    tensor = TensorSpec(name="numbers", shape=(3,), datatype="FP32", columns=columns)
+    task = TaskSpec(
+        name="t",
+        kind="regression",
+        description="A task.",
+        inputs=(tensor,),
+        tolerance=1.0,
+        interval_coverage=0.9,
+    )
+    foreign = from_sklearn(model, task)
+    assert [port.name for port in foreign.graph.graph.input] == ["room temp", "wet"]
+    assert names_of(model, {"room_temp", "room temp"}) == ["room_temp", "wet"]
+    numbers = FRAME.assign(more=0)[[*NUMBERS, "more"]].to_numpy(np.float32)
+    np.testing.assert_allclose(
+        foreign.native({"numbers": numbers}),  # type: ignore[misc]
+        model.predict(rows),
+        atol=1e-4,
     )
 
 
