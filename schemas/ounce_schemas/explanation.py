@@ -8,6 +8,8 @@ from pydantic import Field
 from ounce_schemas.latency import Latency
 from ounce_schemas.task import Document
 
+EXPLAINED_MARK = " explained"
+"""Behind the name of a model: what explains it."""
 Method = Literal["exact", "tree-shap", "tree-paths", "rescale", "occlusion"]
 """How contributions are found.
 

@@ -21,12 +21,13 @@ from ounce_schemas.documents import (
     read_task,
 )
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.explanation import EXPLAINED_MARK
 from ounce_schemas.plans import PlanProfile
 from ounce_schemas.task import TaskSpec
 from ounce_schemas.wording import shell_word
 
 from ounce_edge.models.checks import check_explained, check_model
-from ounce_edge.models.model_memory import EXPLAINED_MARK, ManagedModel
+from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.models.plans_file import load_plans
 from ounce_edge.models.process_memory import resident_bytes
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel, LoadsLater, Runtime, kind_of

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ounce_schemas.documents import EXPLANATION_FILE
 from ounce_schemas.errors import ArtifactError
+from ounce_schemas.explanation import EXPLAINED_MARK
 
 from ounce_edge.models.process_memory import give_back_free_memory, resident_bytes
 from ounce_edge.models.runtimes.base import Inputs, LoadedModel, Runtime, TensorSignature
@@ -24,8 +25,6 @@ logger = logging.getLogger(__name__)
 Check = Callable[[Path, LoadedModel], None]
 """Raises an ArtifactError where what was loaded can't serve."""
 
-EXPLAINED_MARK = " explained"
-"""Behind the name of a model: what explains it."""
 _MARGIN = 2.0
 """A load is expected to take so many times what the first one took ..."""
 _LEAST_LOAD_MS = 20.0

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from ounce_schemas.errors import Reason
 from ounce_schemas.event import EventKind
-from ounce_schemas.explanation import ExplanationOutcome
+from ounce_schemas.explanation import EXPLAINED_MARK, ExplanationOutcome
 from ounce_schemas.label import LabelOutcome
 
 from ounce_edge.models.catalogue import Ladder, WhyCpu
-from ounce_edge.models.model_memory import EXPLAINED_MARK, ManagedModel
+from ounce_edge.models.model_memory import ManagedModel
 from ounce_edge.pipeline.snapshot import Snapshot
 from ounce_edge.telemetry.instruments import Instruments
 from ounce_edge.telemetry.tenant_counts import TenantCounts

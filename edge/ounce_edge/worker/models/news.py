@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from ounce_schemas.card import ModelCard
 from ounce_schemas.event import EventKind
+from ounce_schemas.explanation import EXPLAINED_MARK
 from ounce_schemas.release import SHORT
 
 from ounce_edge.models.catalogue import Ladder
-from ounce_edge.models.model_memory import EXPLAINED_MARK
 from ounce_edge.telemetry.events import Events
 from ounce_edge.telemetry.models_page import ModelsPage
 from ounce_edge.worker.models.beginning import Beginning
@@ -34,9 +34,10 @@ class ModelNews:
         ladder, release = beginning.ladder, beginning.source.release
         self._page.show(ladder, release)
         self._tell_models_refused(ladder)
-        if release:
-            text = f"catalogue {ladder.version} serves, of release {release[:SHORT]}"
-            self.events.tell(EventKind.MODELS_CHANGED, ladder.task.name, release[:SHORT], text)
+        if release or ladder.refused:  # else those refused would count to what comes next
+            of = f"release {release[:SHORT]}" if release else "the worker's folder"
+            text, subject = f"catalogue {ladder.version} serves, of {of}", release[:SHORT] or FOLDER
+            self.events.tell(EventKind.MODELS_CHANGED, ladder.task.name, subject, text)
         if beginning.why:
             text = f"{beginning.why}; what served last serves"
             self.tell_refused(ladder.task.name, beginning.asked, text)
