@@ -181,6 +181,12 @@ def test_an_error_that_sticks_is_told_as_such(gpu: FakeGpu, calls_before: int) -
     assert found.value.is_sticky
 
 
+def test_a_gpu_that_breaks_behind_a_refused_capture_is_told(gpu: FakeGpu) -> None:
+    gpu.failures["cudaStreamEndCapture"] = CudaCode["cudaErrorIllegalAddress"]
+    with pytest.raises(CudaError, match="^cudaStreamEndCapture: cudaErrorIllegalAddress"):
+        load(gpu, FakeTensorRt(gpu, refuses_capture=True))
+
+
 def test_an_engine_that_tensorrt_does_not_take_is_refused(gpu: FakeGpu) -> None:
     with pytest.raises(ArtifactError, match=r"tensorrt 10.3.0 does not take the engine"):
         load(gpu, FakeTensorRt(gpu), b"no engine")

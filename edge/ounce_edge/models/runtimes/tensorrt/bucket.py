@@ -163,7 +163,8 @@ class Bucket:
             finally:
                 cuda.call("cudaGraphDestroy", graph)
         except CudaError as e:
-            why = why or _unless_broken(e)
+            later = _unless_broken(e)
+            why = why or later
         logger.info("no CUDA graph for batches of %d: %s", self._size, why)
         return None
 
