@@ -98,8 +98,7 @@ class ManagedModel:
     @property
     def name(self) -> str:
         """Name of its own folder; of the graph beside the model that explains it, marked so."""
-        mark = EXPLAINED_MARK if self.explains else ""
-        return self._path.parts[-2] + mark
+        return self._path.parts[-2] + (EXPLAINED_MARK if self.explains else "")
 
     @property
     def explains(self) -> bool:
