@@ -63,19 +63,11 @@ _FOR_REGISTRY = ("fastavro", "google.protobuf", "grpc_tools")
 
 
 def reach_kafka(settings: WorkerSettings) -> Mapping[str, int]:
-    """Raise BrokerError unless Kafka answers, has the topics, each task has requests of its own,
-    and this user may use all that.
+    """Raise BrokerError unless Kafka answers, has the topics, and this user may use all that.
 
     Returns:
         Predictions topics that have as many partitions as their requests topic, and how many.
     """
-    task_of = {requests_topic(task): task for task in settings.task}
-    for task in settings.task:
-        if (other := task_of[requests_topic(task)]) != task:
-            raise BrokerError(
-                f"tasks {task} and {other} read the same topic, {requests_topic(task)}: each needs "
-                "a worker of its own, with a --group of its own"
-            )
     admin, cluster = first_contact(
         AdminClient,
         {"bootstrap.servers": settings.kafka, "log_level": 0, **settings.security},

@@ -88,11 +88,18 @@ def test_a_broker_that_is_not_there_is_one_clear_line() -> None:
     assert "no Kafka at 127.0.0.1:1" in fails(*usual, "--kafka-timeout-s=1")
 
 
-def test_tasks_that_read_the_same_topic_need_a_worker_each(tmp_path: Path) -> None:
+@pytest.mark.parametrize("process", ["worker", "doctor", "gateway", "http"])
+def test_tasks_that_read_the_same_topic_need_processes_of_their_own(
+    tmp_path: Path, process: str
+) -> None:
     names = tmp_path / "topics.yaml"
     names.write_text("tasks: {a: {requests: sensors}, b: {requests: sensors}}")
-    error = fails("--task=a", "--task=b", "--kafka=x:1", env={"OUNCE_TOPICS": str(names)})
-    assert "tasks a and b read the same topic, sensors: each needs a worker of its own" in error
+    more = ["--map=+device/+task"] if process == "gateway" else []
+    asked = ["--task=a", "--task=b", "--kafka=x:1", *more]
+    result = ounce(process, *asked, env={"OUNCE_TOPICS": str(names)})
+    assert result.code == 2
+    text = "tasks a and b read the same topic, sensors: each needs processes and a --group of its"
+    assert text in the_line(result.stderr)
 
 
 def test_a_gpu_that_is_absent_is_told_before_kafka_is_asked(

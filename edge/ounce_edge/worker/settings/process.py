@@ -4,6 +4,7 @@ from typing import Annotated
 
 from ounce_schemas.kafka_connection import KafkaConnection
 from ounce_schemas.task import TaskName
+from ounce_schemas.topics import requests_topic
 from pydantic import Field, field_validator
 
 from ounce_edge.telemetry.log_lines import LogFormat
@@ -34,4 +35,12 @@ class ProcessSettings(KafkaConnection):
     def _once_each(cls, task: tuple[str, ...]) -> tuple[str, ...]:
         if not task:
             raise ValueError("name at least one task")
-        return tuple(dict.fromkeys(task))
+        tasks = tuple(dict.fromkeys(task))
+        task_of = {requests_topic(one): one for one in tasks}
+        for one in tasks:  # who asks one of them would get an answer of the other
+            if (other := task_of[topic := requests_topic(one)]) != one:
+                raise ValueError(
+                    f"tasks {one} and {other} read the same topic, {topic}: each needs processes "
+                    "and a --group of its own"
+                )
+        return tasks
