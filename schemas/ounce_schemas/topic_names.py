@@ -66,6 +66,7 @@ class TopicNames(Document):
             (name, kind, "any" if kind is TaskTopic.REQUESTS else task)
             for task, own in self.tasks.items()
             for kind, name in own.names().items()
+            if name != self._make(task, kind)
         }
         for name, n in Counter(name for name, *_ in sorted(uses)).items():
             if n > 1:
@@ -77,7 +78,7 @@ class TopicNames(Document):
     def of_task(self, task: str, kind: TaskTopic) -> str:
         """The name of a task's topic."""
         own = self.tasks.get(task)
-        return (own and own.names().get(kind)) or f"{self.prefix}.{task}.{kind}"
+        return (own and own.names().get(kind)) or self._make(task, kind)
 
     def shared(self, kind: SharedTopic) -> str:
         """The name of a topic of all tasks."""
@@ -88,6 +89,9 @@ class TopicNames(Document):
         tasks = (task for task, own in self.tasks.items() if own.names().get(kind) == topic)
         task = next(tasks, None) or self._made(topic, [kind])
         return task if task is not None and self.of_task(task, kind) == topic else None
+
+    def _make(self, task: str, kind: TaskTopic) -> str:
+        return f"{self.prefix}.{task}.{kind}"
 
     def _made(self, topic: str, kinds: Iterable[TaskTopic]) -> str | None:
         """The task that a name is made of."""

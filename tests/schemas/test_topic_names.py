@@ -83,6 +83,7 @@ def test_the_task_of_a_topic_is_found_again(own: Path) -> None:
         ("tasks: {a: {requests: x}, b: {labels: x}}", "x stands twice"),
         ("tasks: {a: {requests: x, labels: x}}", "x stands twice"),
         ("tasks: {a: {requests: ounce.b.labels}}", "ounce.b.labels is what another topic is"),
+        ("tasks: {a: {requests: x}, b: {requests: ounce.a.requests}}", "is what another topic is"),
         ("tasks: {a: {requests: ounce.events}}", "ounce.events is what another topic is called"),
         ("a", "holds no fields"),
     ],
@@ -95,6 +96,12 @@ def test_a_file_that_is_wrong_is_refused(document: str, text: str, tmp_path: Pat
 def test_several_tasks_may_read_one_topic(tmp_path: Path) -> None:
     known = names("tasks: {a: {requests: x}, b: {requests: x, labels: y}}", tmp_path)
     assert {known.of_task(task, TaskTopic.REQUESTS) for task in "ab"} == {"x"}
+
+
+def test_a_name_that_would_be_made_may_be_given(tmp_path: Path) -> None:
+    known = names("tasks: {a: {requests: ounce.a.requests, labels: ounce.a.labels}}", tmp_path)
+    assert known.of_task("a", TaskTopic.REQUESTS) == "ounce.a.requests"
+    assert known.task_of("ounce.a.labels", TaskTopic.LABELS) == "a"
 
 
 def test_a_name_that_looks_like_a_made_one_of_another_prefix_is_taken(tmp_path: Path) -> None:
