@@ -73,7 +73,7 @@ def test_a_refusal_names_the_cause_and_costs_no_other(
     assert (error.reason, text in error.text) == (reason, True), error
 
 
-@pytest.mark.parametrize("way", ["binary", "event"])
+@pytest.mark.parametrize("way", ["binary", "event", "a zero byte at the end"])
 @pytest.mark.parametrize(
     ("tensor", "rest", "reason", "text"),
     [
@@ -84,7 +84,7 @@ def test_a_refusal_names_the_cause_and_costs_no_other(
         ({"shape": "4"}, {}, Reason.WRONG_SHAPE, "send `shape` as a list"),
     ],
 )
-def test_tensors_behind_json_and_in_events_are_refused_as_plain_ones(
+def test_tensors_behind_json_in_events_and_of_c_are_refused_as_plain_ones(
     way: str, tensor: dict[str, Any], rest: dict[str, Any], reason: Reason, text: str
 ) -> None:
     plain = {"name": "input", "shape": [1, 4], "datatype": "FP32", **tensor}
@@ -92,7 +92,8 @@ def test_tensors_behind_json_and_in_events_are_refused_as_plain_ones(
         document = {"inputs": [{**plain, "parameters": {"binary_data_size": 16}}], **rest}
         value: Any = json.dumps(document).encode() + raw(1, 2, 3, 4)
     else:
-        value = {**EVENT, "data": {"inputs": [{**plain, "data": [1, 2, 3, 4]}], **rest}}
+        sent = {"inputs": [{**plain, "data": [1, 2, 3, 4]}], **rest}
+        value = {**EVENT, "data": sent} if way == "event" else json.dumps(sent).encode() + b"\0"
     _, ((_, said),) = decode(FakeRecord(as_bytes(value)), task=DIGITS)
     assert (said.reason, text in said.text) == (reason, True)
 

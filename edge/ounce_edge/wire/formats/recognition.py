@@ -112,7 +112,7 @@ class Recogniser:
                 return framed
         if b'"inputs"' in value and head.is_json is not False and head.json_bytes is None:
             try:
-                return _plain(read_body(value), self._task)
+                return _plain(read_body(value.rstrip(b"\0")), self._task)
             except InvalidMessageError as e:
                 error = e
         if is_raw_size and head.is_json is False:
