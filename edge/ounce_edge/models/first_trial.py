@@ -64,20 +64,21 @@ class _FirstTrial:
     isolation: Isolation
     tried: Tried | None
     needs_process: bool
-    failed: dict[tuple[Path, str], ArtifactError] = field(default_factory=dict)
-    """What came of those that did not pass; a ladder may be loaded twice, a crash is enough once.
-    """
+    failed: dict[tuple[Path, str], tuple[type[ArtifactError], str]] = field(default_factory=dict)
+    """The errors of those that did not pass, in parts, since an error holds what it was raised by.
+    A ladder may be loaded twice, a crash is enough once."""
 
     def __call__(self, path: Path, content: bytes, task: TaskSpec, card: ModelCard) -> None:
         key = path, hashlib.sha256(content).hexdigest()
         if key in self.failed:
-            raise self.failed[key]
+            error, text = self.failed[key]
+            raise error(text)
         if self.tried is not None and self.tried.has_passed(path.name, task, card):
             return
         try:
             self._try(path, content, task, card)
         except ArtifactError as e:
-            self.failed[key] = e
+            self.failed[key] = type(e), str(e)
             raise
 
     def _try(self, path: Path, content: bytes, task: TaskSpec, card: ModelCard) -> None:

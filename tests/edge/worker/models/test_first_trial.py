@@ -1,10 +1,14 @@
 """A model that crashes is refused before it is loaded where requests are answered."""
 
 import errno
+import gc
 import json
+import logging
 import os
 import shutil
 import signal
+import weakref
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ from ounce_edge.models.runtimes.apart_process import Limits
 from ounce_edge.models.runtimes.onnx_cpu import OnnxCpuRuntime
 from ounce_edge.models.tried import Tried
 from ounce_schemas.card import LatencyAtBatch
+from ounce_schemas.documents import read_model_card, read_task
 from ounce_schemas.errors import ArtifactError
 
 from tests.support.edge.bad_versions import (
@@ -257,3 +262,23 @@ def test_for_one_change_what_is_refused_is_tried_once(
             why.append(str(refused.value))
     assert asked == ["mlp/model.onnx"]
     assert why[0] == why[1]
+
+
+def test_what_is_refused_leaves_nothing_in_memory(models: Path) -> None:
+    """A worker that serves collects what refers to itself rarely."""
+    folder = models / "digits" / "mlp"
+    make_crashing(folder)
+    task, path = read_task(models / "digits" / "task.json"), folder / "model.onnx"
+    card = read_model_card(folder, task)
+    gc.collect()
+    gc.disable()
+    logging.disable()  # pytest keeps records, and they the errors
+    try:
+        with first_trial(1) as trial, suppress(ArtifactError):
+            trial(path, path.read_bytes(), task, card)
+        gone = weakref.ref(trial)
+        del trial
+        assert gone() is None
+    finally:
+        logging.disable(logging.NOTSET)
+        gc.enable()
