@@ -84,7 +84,7 @@ def test_a_worker_whose_consumers_read_nothing_is_not_alive() -> None:
     assert health.healthy() == health.ready() == (False, "nothing is read of t[0]")
 
 
-def test_the_port_serves_three_pages_and_names_them() -> None:
+def test_the_port_serves_its_pages_and_names_them() -> None:
     health = Health(Clock(100.0), starting=None)
     metrics = Metrics()
     pages = {"/models": lambda: b"[]"}
