@@ -104,7 +104,8 @@ class FakeGpu:
                 return self.failures[name], None
             if name == "cudaMalloc" and arguments[0] > self.free_bytes:
                 return CudaCode["cudaErrorMemoryAllocation"], None
-            if name in UNSAFE and self._break({c for c in self._captures.values() if c.is_own}):
+            captures = list(self._captures.values())  # other threads begin some meanwhile
+            if name in UNSAFE and self._break(c for c in captures if c.is_own):
                 return CudaCode["cudaErrorStreamCaptureUnsupported"], None
             if name not in NO_CONTEXT:
                 self.threads.add(threading.get_ident())
