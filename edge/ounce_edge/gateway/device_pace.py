@@ -1,7 +1,8 @@
 """How much of a device goes to Kafka at once. The rest is stored, and others wait less. Pure."""
 
 _MOST_DEVICES = 10_000
-"""Those that sent nothing lately are forgotten then."""
+"""Those that sent nothing lately are forgotten then, and where twice as many are known as are left
+then."""
 _MUCH_S = 0.5
 _ROUNDED_S = 1e-6
 
@@ -17,11 +18,13 @@ class DevicePace:
         self._each_s = 1.0 / per_s
         self._until_s: dict[bytes, float] = {}
         """When what a device has sent is worked off, at that pace."""
+        self._most = _MOST_DEVICES
 
     def may_go(self, device: bytes, now_s: float) -> bool:
         """Count a message; whether it is within the bound."""
-        if len(self._until_s) > _MOST_DEVICES:
+        if len(self._until_s) > self._most:
             self._until_s = {d: at_s for d, at_s in self._until_s.items() if at_s > now_s}
+            self._most = max(2 * len(self._until_s), _MOST_DEVICES)
         until_s = max(self._until_s.get(device, now_s), now_s)
         if until_s > now_s and until_s - now_s + self._each_s > 1.0 + _ROUNDED_S:
             return False

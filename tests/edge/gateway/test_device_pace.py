@@ -28,6 +28,20 @@ def test_devices_that_are_silent_are_forgotten() -> None:
     assert not pace.may_go(b"24999", 249.99)
 
 
+def test_many_devices_that_all_send_are_seldom_gone_through() -> None:
+    pace, n_times = DevicePace(0.001), 0
+    for i in range(50_000):
+        before = pace._until_s
+        pace.may_go(b"%d" % i, 0.0)
+        n_times += pace._until_s is not before
+    assert n_times == 3
+    assert not pace.may_go(b"0", 0.0)
+    pace.may_go(b"more", 2000.0)
+    for i in range(50_000):
+        pace.may_go(b"%d" % i, 2000.0 + 1000.0 * i)
+    assert len(pace._until_s) <= 80_001
+
+
 def test_what_is_beyond_is_stored_and_others_go_at_once(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "store.db", device_per_s=2)
     for i in range(4):
