@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ounce_edge.models.catalogue import NotTriedError
+from ounce_edge.models.catalogue import NotTriedError, load_ladder
 from ounce_edge.models.runtimes.fake import FakeModel
+from ounce_edge.worker.models.beginning import Beginning, Source
 from ounce_edge.worker.models.watching import ModelWatching
 from ounce_schemas.errors import ArtifactError
 from ounce_schemas.event import EventKind
@@ -235,3 +236,15 @@ def test_one_that_lacked_memory_is_left_where_another_is_asked_for(fleet: Fleet)
     assert not fleet.reload.may_find_more("digits")
     assert fleet.cache.last("digits") == fleet.place / "releases" / good
     assert fleet.shown.asked == "f" * 64
+
+
+def test_what_is_refused_of_the_folder_at_a_start_is_told_apart_from_what_comes_next(
+    fleet: Fleet,
+) -> None:
+    write_model(fleet.folder, DIGITS, "b", "bad b")
+    ladder = load_ladder(fleet.folder.parent, "digits", fleet.runtime)
+    fleet.reload.begin("digits", Beginning(ladder, Source(fleet.folder.parent), ""))
+    assert [kind for kind, _ in fleet.events] == [EventKind.MODEL_REFUSED, EventKind.MODELS_CHANGED]
+    write_model(fleet.folder, DIGITS, "b", "a good b")
+    fleet.publish()
+    assert fleet.look() == [EventKind.MODELS_CHANGED]
