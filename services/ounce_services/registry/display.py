@@ -1,10 +1,9 @@
 """Releases as lines for people."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 
 from ounce_schemas.release import SHORT, InService, Release
-from ounce_schemas.wording import counted
+from ounce_schemas.wording import counted, utc_text
 
 from ounce_services.dead_letters.display import one_line
 from ounce_services.registry.workers import WorkerModels
@@ -61,20 +60,19 @@ def detail_lines(
     yield f"parent   {release.parent or 'none'}"
     yield f"signed   {'yes' if is_signed else 'no'}"
     if serving is not None and serving.release == digest:
-        at = datetime.fromtimestamp(serving.at_ms / 1e3, UTC)
         word = "asked   " if _n_refusing(serving, workers) else "serves  "
-        yield f"{word} as number {serving.number} since {at:%Y-%m-%d %H:%M:%S} UTC"
-        yield from _worker_lines(serving, workers)
+        yield f"{word} as number {serving.number} since {utc_text(serving.at_ms)} UTC"
+        yield from worker_lines(serving, workers)
     else:
         yield "serves   no"
     for file in release.files:
         yield f"  {file.sha256[:SHORT]}  {file.size_bytes:>12,} bytes  {file.place}"
 
 
-def _worker_lines(serving: InService, workers: Sequence[WorkerModels]) -> Iterator[str]:
+def worker_lines(serving: InService, workers: Sequence[WorkerModels]) -> Iterator[str]:
     """Of each worker that told of models, or of what is to serve alone."""
     for worker in workers:
-        at = datetime.fromtimestamp(worker.told_ms / 1e3, UTC)
         served = worker.release or "none that it told of"
-        yield f"worker   {worker.worker} serves {served}, told {at:%Y-%m-%d %H:%M:%S} UTC"
+        at = utc_text(worker.told_ms)
+        yield one_line(f"worker   {worker.worker} serves {served}, told {at} UTC")
         yield from (one_line(f"  ! {why}") for why in worker.whys(serving))

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 import msgspec
 from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_schemas.json_errors import NO_JSON
-from ounce_schemas.release import SHORT, InService
+from ounce_schemas.release import LATEST_MS, SHORT, InService
+
+_KINDS = {
+    EventKind.MODEL_REFUSED,
+    EventKind.MODELS_CHANGED,
+    EventKind.MODELS_REFUSED,
+    EventKind.MODEL_WORSE,
+}
 
 _RELEASE = re.compile(rf"[0-9a-f]{{{SHORT}}}")
 
@@ -23,8 +30,6 @@ class WorkerModels:
     task: str
     release: str | None = None
     """First digits of the release that it serves; None: it told of none."""
-    at_ms: int = 0
-    """When it told that, since 1970."""
     asked: str | None = None
     """First digits of the release that it was to serve last."""
     why: str = ""
@@ -39,13 +44,13 @@ class WorkerModels:
     """Models refused of the release whose others come next."""
 
     def take(self, event: OperationalEvent) -> None:
-        """Read on in the events of this worker and task."""
+        """Read on in what this worker told of the models of this task."""
         release = event.subject if _RELEASE.fullmatch(event.subject) else None
         match event.kind:
             case EventKind.MODEL_REFUSED:
                 self._next[event.subject] = event.text
             case EventKind.MODELS_CHANGED:
-                self.release, self.at_ms, self.asked, self.why = release, event.at_ms, release, ""
+                self.release, self.asked, self.why = release, release, ""
                 self.refused, self._next = self._next, {}
                 self._forget_those_of(event.text)
             case EventKind.MODELS_REFUSED:
@@ -53,9 +58,7 @@ class WorkerModels:
             case EventKind.MODEL_WORSE:
                 if found := _VERSION.search(event.text):
                     self.worse[found[1]] = event.text
-            case _:
-                return
-        self.told_ms = event.at_ms
+        self.told_ms = min(max(event.at_ms, 0), LATEST_MS)  # anybody may write any number
 
     def _forget_those_of(self, change: str) -> None:
         """What a change names has left, or comes anew."""
@@ -82,6 +85,7 @@ def read_workers(values: Iterable[bytes | None]) -> list[WorkerModels]:
             event = msgspec.json.decode(value or b"", type=OperationalEvent)
         except NO_JSON:
             continue
-        key = event.worker, event.task
-        found.setdefault(key, WorkerModels(*key)).take(event)
-    return [found[key] for key in sorted(found) if found[key].told_ms]
+        if event.kind in _KINDS:
+            key = event.worker, event.task
+            found.setdefault(key, WorkerModels(*key)).take(event)
+    return [found[key] for key in sorted(found)]

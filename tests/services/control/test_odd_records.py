@@ -17,7 +17,7 @@ from tests.services.control.conftest import MemoryTopics
 LOOKS = (
     "/", "/live", "/ladders", "/models", "/policy", "/trial", "/trial/canary", "/trial/shadow",
     "/audit", "/v1/fleet", "/v1/stream", "/v1/policies", "/v1/policies/current", "/v1/trial",
-    "/v1/trial/shadow",
+    "/v1/trial/shadow", "/v1/models/digits/workers",
 )  # fmt: skip
 NUMBERS: tuple[Any, ...] = (-1, 2**63 - 1, -(2**63), 10**18, 10**400, -(10**400), 1.5, None, "x")
 
@@ -38,7 +38,7 @@ def failing(plane: Plane) -> list[tuple[str, int]]:
 def test_events_and_answers_may_hold_any_number(
     plane: Plane, topics_in_memory: MemoryTopics, number: object
 ) -> None:
-    for kind in ("policy-changed", "policy-refused"):
+    for kind in ("policy-changed", "policy-refused", "models-changed", "models-refused"):
         event = {
             "kind": kind, "task": "digits", "subject": "v1", "text": "", "at_ms": number,
             "worker": kind,
