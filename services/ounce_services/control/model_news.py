@@ -37,17 +37,23 @@ def read_model_news(topic: Topic, models: ModelBook, caller: Principal) -> list[
     """
     workers = read_workers(record.value() for record in topic.read(events_topic()))
     serving = models.serving() if workers else {}
-    return [_news(worker, serving.get(worker.task), models, caller) for worker in workers]
+    of_worse = {w.task for w in workers if w.worse}
+    versions = {task: _versions(serving.get(task), models) for task in of_worse}
+    return [
+        _news(worker, serving.get(worker.task), versions.get(worker.task), caller)
+        for worker in workers
+    ]
 
 
 def _news(
-    worker: WorkerModels, serving: InService | None, models: ModelBook, caller: Principal
+    worker: WorkerModels,
+    serving: InService | None,
+    versions: Collection[str] | None,
+    caller: Principal,
 ) -> ModelNews:
     whys = worker.whys(serving)
-    troubles = [*whys]
-    if worker.worse:
-        serves = _versions(serving, models)
-        troubles += [t for v, t in worker.worse.items() if serves is None or v in serves]
+    worse = [t for v, t in worker.worse.items() if versions is None or v in versions]
+    troubles = [*whys, *worse]
     if caller.tenant is not None:  # it may name what is of others
         troubles = [HIDDEN] if troubles else []
     return ModelNews(

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import msgspec
+from ounce_schemas.errors import BrokerError
 from ounce_schemas.event import EventKind, OperationalEvent
 from ounce_schemas.model_store import ModelStore
 from ounce_services.control.fleet import HIDDEN
-from ounce_services.control.plane import Plane
+from ounce_services.control.plane import Plane, make_plane
 from ounce_services.control.settings import ControlSettings
+from ounce_services.registry.topic import ServedModels
 
 from tests.services.control.conftest import MemoryTopics, logged_in
 from tests.support.edge.ladders import DIGITS, write_ladder, write_model
@@ -79,3 +81,19 @@ def test_workers_that_read_a_folder_are_shown_too(
     text = logged_in(plane).get("/models").text
     assert RETIRE in text
     assert "No release serves." in text
+
+
+def test_where_nobody_tells_what_serves_the_page_fleet_still_shows_the_workers(
+    settings: ControlSettings, topics_in_memory: MemoryTopics
+) -> None:
+    tell(topics_in_memory, EventKind.POLICY_CHANGED, "v1", "")
+    tell(topics_in_memory, EventKind.MODEL_WORSE, "a", f"version 0123456789ab: {RETIRE}")
+
+    def refuse() -> ServedModels:
+        raise BrokerError("topic ounce.models: not authorized")
+
+    plane = make_plane(settings, topics_in_memory, refuse)
+    text = logged_in(plane).get("/").text
+    plane.database.close()
+    assert "ounce.models: not authorized" in text
+    assert "edge-1" in text

@@ -54,12 +54,12 @@ UNITS = {
 @router.get("/")
 def show_fleet(request: Request, plane: Parts, caller: Viewer, task: TaskQuery = None) -> Response:
     """Workers, and the live stream; of many tasks, all of one."""
-    trouble = ""
+    workers, news, trouble = [], [], ""
     try:
         workers = read_fleet(plane.policy_topic, caller)
         news = read_model_news(plane.policy_topic, plane.models, caller)
-    except BrokerError as e:
-        workers, news, trouble = [], [], str(e)
+    except BrokerError as e:  # a caller who may not read what serves sees the workers all the same
+        trouble = str(e)
     version, now_ms = plane.policies.history().current, time.time() * 1e3
     silent = [w for w in workers if w.is_silent(version, now_ms)]
     current = None if version is None else version.name
