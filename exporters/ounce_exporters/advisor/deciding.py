@@ -74,6 +74,10 @@ class Option:
         """Of all files."""
         return sum(member.size_bytes for member in self.members)
 
+    def is_better_than(self, constant: float) -> bool:
+        """Whether it clearly is, of a constant answer of this accuracy."""
+        return self.plan.accuracy.low > constant
+
 
 def decide(
     candidates: Sequence[Candidate],
@@ -101,23 +105,25 @@ def decide(
             best=max(options, key=lambda o: o.plan.accuracy.value).plan.models[0],
             missed=missed_limits(nearest, limits),
         )
-    best = max(may, key=lambda o: (o.plan.accuracy.value, -o.plan.counted_ns))
+    clear = [option for option in may if option.is_better_than(constant)]
+    best = max(clear or may, key=lambda o: (o.plan.accuracy.value, -o.plan.counted_ns))
     # Who limits the time of a call has said what it may take: to be lighter still is worth little.
     doubt = 0.0 if limits.max_latency_ms is not None else 1.0
     margin = max(ALIKE, doubt * _standard_error(best.right))
-    alike = [o for o in may if _behind(best, o) <= _margin(best, o, doubt)]
+    alike = [o for o in clear or may if _behind(best, o) <= _margin(best, o, doubt)]
     chosen = _lightest(alike, caution.little_more)
     cascade = None
     if judge is not None:
         found = _cascades(may, chosen, limits, judge)
         spare = 0.0 if doubt else caution.to_spare
+        found = [o for o in found if o.is_better_than(constant) or not clear]
         good = (o for o in found if _behind(best, o) <= _margin(best, o, doubt, spare))
         cascade = min(good, key=lambda o: (o.plan.counted_ns, o.plan.models), default=None)
     others = [o for o in may if o is not chosen]
     runner_up = max(others, key=lambda o: (o.plan.accuracy.value, -o.plan.counted_ns), default=None)
     if cascade is not None:
         chosen, runner_up = cascade, chosen
-    useless = chosen.plan.accuracy.low <= constant
+    useless = not chosen.is_better_than(constant)
     return Decision(
         verdict=Verdict.NEITHER_YET if useless else _verdict(chosen),
         plan=chosen.plan,

@@ -197,6 +197,18 @@ def test_what_is_no_better_than_a_constant_is_not_advised() -> None:
     )
 
 
+def test_of_those_that_are_alike_one_clearly_better_than_a_constant_is_advised() -> None:
+    heavy, light = candidate("heavy", 265, 900), candidate("light", 266, 10)
+    between = (heavy.accuracy.low + light.accuracy.low) / 2
+
+    decision = decide([heavy, light], Limits(), between, judge)
+
+    assert decision.verdict is Verdict.CLASSICAL
+    assert decision.plan is not None
+    assert decision.plan.models == ("heavy",)
+    assert decision.missed == ()
+
+
 def test_the_best_by_luck_is_named_with_its_interval() -> None:
     models = [candidate("lucky", 290, 900), candidate("light", 300, 10)]
 
