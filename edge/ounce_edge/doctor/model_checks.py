@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from ounce_schemas.documents import read_policy
 from ounce_schemas.errors import OunceError
+from ounce_schemas.topics import models_topic
 
 from ounce_edge.doctor.finding import Finding, Verdict
 from ounce_edge.models.catalogue import Ladder, Trial, load_ladder
@@ -39,7 +40,7 @@ class ModelChecks:
             for task in self._settings.task:
                 yield self._check_task(task)
         else:
-            text = "the store serves what ounce.models names"
+            text = f"the store serves what {models_topic()} names"
             advice = "`ounce models list` shows it"
             yield Finding("models", Verdict.SKIPPED, text, advice)
         if self._settings.policy is not None:

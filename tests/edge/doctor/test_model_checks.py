@@ -11,6 +11,7 @@ from ounce_edge.doctor.model_checks import ModelChecks
 from ounce_edge.models.runtimes.fake import FakeModel, FakeRuntime
 from ounce_edge.worker.settings.worker import WorkerSettings
 from ounce_schemas.documents import MODEL_FILE
+from ounce_schemas.names import TOPICS_VARIABLE
 
 from tests.support.edge.bad_versions import make_crashing
 from tests.support.edge.ladders import DIGITS, write_ladder
@@ -45,9 +46,15 @@ def test_no_ladder_is_a_failure(tmp_path: Path) -> None:
     assert "ounce train digits" in found.text
 
 
-def test_models_of_a_store_are_not_looked_at(tmp_path: Path) -> None:
+def test_models_of_a_store_are_not_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = tmp_path / "topics.yaml"
+    names.write_text("prefix: plant-1")
+    monkeypatch.setenv(TOPICS_VARIABLE, str(names))
     (found,) = findings(tmp_path, models_store="store")
     assert (found.verdict, found.advice) == ("skipped", "`ounce models list` shows it")
+    assert "plant-1.models" in found.text
 
 
 def test_the_policy_is_read(tmp_path: Path) -> None:
