@@ -145,6 +145,14 @@ def test_ids_may_have_names_of_their_own() -> None:
     assert "id '1.5' is no text" in refusal({**ROW, "seq": 1.5}, task=task).text
 
 
+def test_a_name_of_the_id_is_no_misspelt_column() -> None:
+    row = {**PUMP_ROW, "stage": "r-7"}
+    del row["state"]
+    assert "'stage' is no column" in refusal(row, task=PUMP).text
+    task = PUMP.model_copy(update={"id_names": ("stage",)})
+    assert one(row, task=task).identities[0].id == "r-7"
+
+
 def test_a_cloudevent_in_structured_mode_says_what_headers_say() -> None:
     event = {**EVENT, "maxlatencyms": 20, "minaccuracy": "0.7", "traceparent": "00-a-b-01"}
     batch = one(event, [("content-type", b"application/cloudevents+json")])

@@ -89,6 +89,7 @@ class ColumnReader:
         self._own_key_of = spellings([(p.own,) if p.own else () for p in self._places])
         self._most_letters = _LONGEST_NAMES + sum(map(len, self._key_of))
         self._near = NearNames(self.names)
+        self._id_names = task.id_names or ()
         self._layouts: dict[tuple[str, ...], Layout] = {}
         self._latest: tuple[tuple[str, ...], Layout] | None = None
         """Of those that are not kept: the formats that a body may have ask for it in turn."""
@@ -209,7 +210,8 @@ class ColumnReader:
             return Reason.UNKNOWN_INPUT, text
         absent = [place for i, place in enumerate(self._places) if i not in given]
         names = {place.names[0] for place in absent}
-        misspelt = self._near.find(others, names) if may_be_misspelt and others else None
+        unknown = [name for name in others if name not in self._id_names]
+        misspelt = self._near.find(unknown, names) if may_be_misspelt else None
         if misspelt is not None:
             name, column = misspelt
             return Reason.UNKNOWN_INPUT, (
