@@ -58,7 +58,7 @@ def caveat(advice: Advice) -> str | None:
     if advice.decision.verdict is not Verdict.NEITHER_YET:
         return None
     why = "; ".join(advice.decision.missed)
-    return f"the advice is to build nothing yet; this is the nearest plan. {why}"
+    return f"the advice is to build nothing yet; this is the nearest plan: {why}"
 
 
 def check_same_data(path: Path, advice: Advice, sha256: str) -> None:

@@ -240,5 +240,5 @@ def test_what_a_constant_answer_always_gets_right_is_neither_yet(
     assert "; a smaller --tolerance asks more of a model" in said
     trained = ounce("train", "--advice", out, "--models", tmp_path / "models")
     assert trained.code == 0, trained.stderr
-    note = "Note: the advice is to build nothing yet; this is the nearest plan. nothing is "
+    note = "Note: the advice is to build nothing yet; this is the nearest plan: nothing is "
     assert note in " ".join(trained.stdout.split())
