@@ -183,7 +183,7 @@ def test_an_error_that_sticks_is_told_as_such(gpu: FakeGpu, calls_before: int) -
 
 def test_a_gpu_that_breaks_behind_a_refused_capture_is_told(gpu: FakeGpu) -> None:
     gpu.failures["cudaStreamEndCapture"] = CudaCode["cudaErrorIllegalAddress"]
-    with pytest.raises(CudaError, match="^cudaStreamEndCapture: cudaErrorIllegalAddress"):
+    with pytest.raises(CudaError, match=r"^cudaStreamEndCapture: cudaErrorIllegalAddress"):
         load(gpu, FakeTensorRt(gpu, refuses_capture=True))
 
 
