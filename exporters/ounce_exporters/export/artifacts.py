@@ -75,8 +75,30 @@ def new_ladder(models: Path, task: TaskSpec, test: Split, *, keep_models: bool) 
             shutil.copytree(folder / name, fresh / name)
         for path in _other_files(folder):
             shutil.copy2(path, fresh)
-        write_task(fresh, task, test)
+        write_task(fresh, _as_senders_name_it(task, folder / TASK_FILE), test)
         yield fresh.parent
+
+
+def _as_senders_name_it(task: TaskSpec, before: Path) -> TaskSpec:
+    """With what people added to the task that was there: other names of columns and of the id, and
+    values for gaps."""
+    try:
+        old = read_task(before)
+    except ArtifactError:
+        return task
+    added = {
+        cell.column: {"aliases": cell.aliases, "missing": cell.missing}
+        for spec in old.inputs
+        for cell in spec.cells or ()
+        if cell.aliases or cell.missing
+    }
+    inputs = []
+    for spec in task.inputs:
+        if spec.cells:
+            cells = tuple(cell.model_copy(update=added.get(cell.column)) for cell in spec.cells)
+            spec = spec.model_copy(update={"cells": cells})
+        inputs.append(spec)
+    return task.model_copy(update={"inputs": tuple(inputs), "id_names": old.id_names})
 
 
 def write_task(folder: Path, task: TaskSpec, test: Split) -> None:

@@ -104,6 +104,22 @@ def test_models_of_other_gaps_are_kept(tmp_path: Path, before: bool | None) -> N
     assert {path.parent.name for path in tmp_path.glob("rooms/*/card.json")} == {"new", "old"}
 
 
+def test_names_that_people_added_are_kept(tmp_path: Path) -> None:
+    def task_of(**added: tuple[str | float, ...]) -> TaskSpec:
+        spec = TensorSpec(
+            name="input", datatype="FP32", shape=(2,), columns=("a", "b"),
+            cells=(Cell(column="a", read="number", **added), Cell(column="b", read="number")),
+        )  # fmt: skip
+        return TASK.model_copy(update={"inputs": (spec,)})
+
+    test = Split({"input": np.zeros((3, 2), np.float32)}, np.array([0, 1, 0]))
+    named = task_of(aliases=("x.a",), missing=(-9999.0,)).model_copy(update={"id_names": ("seq",)})
+    for written in (named, task_of()):
+        with new_ladder(tmp_path, written, test, keep_models=False) as scratch:
+            put_model(scratch, "a")
+        assert read_task(tmp_path / "rooms" / "task.json") == named
+
+
 def interrupt(scratch: Path) -> None:
     put_model(scratch, "new")
     raise KeyboardInterrupt
