@@ -62,7 +62,7 @@ class SmallDisk:
             subprocess.run(["umount", "--lazy", self.folder], check=True)
 
     def _mount(self, options: str) -> bool:
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", self.folder]
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.folder)]
         return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
     def _limit(self) -> None:
