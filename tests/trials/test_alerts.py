@@ -1,5 +1,7 @@
 """Every alert that pages somebody has a fault that makes it fire; one of them does so here."""
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
@@ -22,7 +24,8 @@ def test_rules_are_quicker_and_ask_the_same() -> None:
 @pytest.mark.kafka
 @pytest.mark.prometheus
 @pytest.mark.timeout(600)
-def test_requests_that_a_worker_finds_gone_at_its_start_wake_somebody() -> None:
-    done = CliRunner().invoke(main, ["--only", "OunceRequestsLost"], catch_exceptions=False)
+def test_requests_that_a_worker_finds_gone_at_its_start_wake_somebody(digits_models: Path) -> None:
+    options = ["--only=OunceRequestsLost", f"--models={digits_models}"]
+    done = CliRunner().invoke(main, options, catch_exceptions=False)
     assert "fires, and ends" in done.output, done.output
     assert done.exit_code == 0
