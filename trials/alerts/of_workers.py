@@ -104,7 +104,7 @@ def lost(stand: Stand) -> Scene:
     """While no worker runs, the topic drops what it holds."""
     worker = stand.worker()
     stand.send(20)
-    time.sleep(3)
+    time.sleep(3)  # until it has committed what it answered
     worker.child.stop()
     stand.send(50)
     admin = AdminClient({"bootstrap.servers": stand.servers})

@@ -13,15 +13,24 @@ from ounce_schemas.routing import Objective
 LIGHT, HEAVY = 0, 1
 
 
+class FakeLatency(LatencyBelief):
+    """Tells one excess."""
+
+    def __init__(self, n: int, profile_ms: float, excess: float | None) -> None:
+        super().__init__([n], [profile_ms], [profile_ms])
+        self._excess = excess
+
+    def excess_ms(self, n_items: int) -> float | None:
+        return self._excess
+
+
 def fake_job(n: int, *excess_ms: float | None) -> Any:
     """A group of n messages for the light one of two models, of which calls of n items take 2 and
     20 ms in a profile, and so much more in service."""
     models = []
     for profile_ms, excess in zip((2.0, 20.0), excess_ms, strict=True):
-        latency = LatencyBelief([n], [profile_ms], [profile_ms])
-        model = SimpleNamespace(latency=latency, is_on_gpu=False)
-        latency.excess_ms = lambda n, excess=excess: excess  # type: ignore[method-assign]
-        models.append(model)
+        latency = FakeLatency(n, profile_ms, excess)
+        models.append(SimpleNamespace(latency=latency, is_on_gpu=False))
     plans = [SimpleNamespace(steps=[SimpleNamespace(model=m)]) for m in (LIGHT, HEAVY)]
     return SimpleNamespace(
         edition=SimpleNamespace(plans=SimpleNamespace(models=models)),

@@ -100,9 +100,9 @@ def test_status_names_each_model_that_was_refused_and_why() -> None:
     assert "not all serves, what was in its folder does: task.json: can't" in whole.output
 
 
-def test_a_page_of_models_that_is_none_is_told() -> None:
+def test_a_page_of_models_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeWorker()
-    fake.page.body = lambda: b"<html>"  # type: ignore[method-assign]
+    monkeypatch.setattr(fake.page, "body", lambda: b"<html>")
     with page_of(fake) as worker:
         result = run(worker.address)
     assert result.return_value == 1
