@@ -1,8 +1,12 @@
 """What a worker has to say to people, on the topic `ounce.events`: rare, and never per message."""
 
+from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from enum import StrEnum
 
 import msgspec
+
+from ounce_schemas.json_errors import NO_JSON
 
 EVENT_TYPE = "io.ounce.event"
 
@@ -115,3 +119,15 @@ class OperationalEvent(msgspec.Struct):
     """Milliseconds since 1970."""
     worker: str = ""
     """Name of the worker that tells."""
+
+
+def read_events(
+    values: Iterable[bytes | None], kinds: Container[EventKind]
+) -> Iterator[OperationalEvent]:
+    """Events of some kinds among the records of their topic; what is no event is passed over."""
+    for value in values:
+        event = None
+        with suppress(*NO_JSON):
+            event = msgspec.json.decode(value or b"", type=OperationalEvent)
+        if event is not None and event.kind in kinds:
+            yield event

@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import msgspec
-from ounce_schemas.event import EventKind, OperationalEvent
-from ounce_schemas.json_errors import NO_JSON
+from ounce_schemas.event import EventKind, read_events
 from ounce_schemas.policy_history import PolicyVersion
 from ounce_schemas.release import LATEST_MS
 
@@ -54,13 +52,7 @@ class WorkerStatus:
 def read_statuses(values: Iterable[bytes | None]) -> list[WorkerStatus]:
     """From the records of `ounce.events`, in order; by worker and task."""
     found: dict[tuple[str, str], WorkerStatus] = {}
-    for value in values:
-        try:
-            event = msgspec.json.decode(value or b"", type=OperationalEvent)
-        except NO_JSON:
-            continue
-        if event.kind not in _KINDS:
-            continue
+    for event in read_events(values, _KINDS):
         key = event.worker, event.task
         status = found.setdefault(key, WorkerStatus(*key))
         status.told_ms = min(max(event.at_ms, 0), LATEST_MS)  # anybody may write any number

@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-from ounce_schemas.event import EventKind, OperationalEvent
-from ounce_schemas.json_errors import NO_JSON
+from ounce_schemas.event import EventKind, OperationalEvent, read_events
 from ounce_schemas.release import LATEST_MS, SHORT, InService
 
 _KINDS = {
@@ -80,12 +78,7 @@ def read_workers(values: Iterable[bytes | None]) -> list[WorkerModels]:
     """From the records of `ounce.events`, in order; by worker and task, of those that told of
     models."""
     found: dict[tuple[str, str], WorkerModels] = {}
-    for value in values:
-        try:
-            event = msgspec.json.decode(value or b"", type=OperationalEvent)
-        except NO_JSON:
-            continue
-        if event.kind in _KINDS:
-            key = event.worker, event.task
-            found.setdefault(key, WorkerModels(*key)).take(event)
+    for event in read_events(values, _KINDS):
+        key = event.worker, event.task
+        found.setdefault(key, WorkerModels(*key)).take(event)
     return [found[key] for key in sorted(found)]
