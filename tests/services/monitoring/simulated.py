@@ -42,6 +42,11 @@ class Fault:
     """Another alert tells it: this one must not."""
 
 
+def restarts(is_faulty: bool, step: int) -> float:
+    """When a process began that ends every four steps while there is a fault."""
+    return is_faulty * step // 4
+
+
 def gauge(healthy: float | str, faulty: float | str) -> Values:
     """One value or another; `stale` is a series that ends."""
     return lambda is_faulty, _: faulty if is_faulty else healthy

@@ -18,6 +18,7 @@ from tests.services.monitoring.simulated import (
     Values,
     gauge,
     ramp,
+    restarts,
 )
 
 FILES = ("recordings.yaml", "objectives.yaml", "causes.yaml")
@@ -43,11 +44,6 @@ A_MINUTE = 1000.0
 """Messages."""
 HEALTHY_MIN = 25
 """Before a fault, where alerts look back a quarter of an hour."""
-
-
-def restarts(is_faulty: bool, step: int) -> float:
-    """When a process began that ends every four steps while there is a fault."""
-    return is_faulty * step // 4
 
 
 FLEET: dict[str, Values | Counter] = {
