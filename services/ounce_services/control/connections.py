@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
@@ -20,7 +20,7 @@ class Connection(H11Protocol):
     _looking: asyncio.TimerHandle | None = None
     _told_s: ClassVar[float] = float("-inf")
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: Any) -> None:
         """See asyncio."""
         super().connection_made(transport)
         if len(self.connections) <= self.most:
