@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Mapping
 
 from confluent_kafka import Producer, TopicPartition
@@ -14,7 +13,8 @@ from ounce_schemas.topics import dead_letters_topic, predictions_topic, requests
 
 from tests.support.edge.fatal_models import HANGS, image, make_fatal
 from tests.support.kafka.topics import configure
-from tests.support.process.worker import OUNCE
+from tests.support.process.wait import wait_until
+from tests.support.process.worker import OUNCE, Worker
 from trials.alerts.stand import PARTITIONS, TASK, Broken, Scene, Stand
 
 _PREDICTIONS, _LETTERS = predictions_topic(TASK), dead_letters_topic(TASK)
@@ -100,12 +100,17 @@ def takes_nothing(stand: Stand) -> Scene:
     yield None
 
 
+def _n_served(worker: Worker) -> float:
+    served = re.findall(r"^ounce_messages_total\{.*\} (\S+)", worker.get("/metrics")[1], re.M)
+    return sum(map(float, served))
+
+
 def lost(stand: Stand) -> Scene:
     """While no worker runs, the topic drops what it holds."""
     worker = stand.worker()
     stand.send(20)
-    time.sleep(3)  # until it has committed what it answered
-    worker.child.stop()
+    wait_until(lambda: _n_served(worker) == 20, worker.child.log_tail)
+    worker.child.stop()  # it commits them
     stand.send(50)
     admin = AdminClient({"bootstrap.servers": stand.servers})
     ends = [TopicPartition(requests_topic(TASK), p, -1) for p in range(PARTITIONS)]

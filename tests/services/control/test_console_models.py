@@ -24,14 +24,19 @@ def tell(topics: MemoryTopics, kind: EventKind, subject: str, text: str) -> None
     topics.events.append(msgspec.json.encode(event))
 
 
+def put_two_releases(settings: ControlSettings, folder: Path) -> tuple[str, str]:
+    """Digests of two releases of one ladder, whose model a differs."""
+    ladder = write_ladder(folder / "ladders", DIGITS, "a", "b")
+    store = ModelStore(str(settings.store))
+    first = put_release(store, ladder)
+    write_model(ladder, DIGITS, "a", "another a")
+    return first, put_release(store, ladder)
+
+
 def test_a_release_that_a_worker_refuses_is_not_said_to_serve(
     plane: Plane, settings: ControlSettings, topics_in_memory: MemoryTopics, tmp_path: Path
 ) -> None:
-    folder = write_ladder(tmp_path / "ladders", DIGITS, "a", "b")
-    store = ModelStore(str(settings.store))
-    good = put_release(store, folder)
-    write_model(folder, DIGITS, "a", "bad a")
-    bad = put_release(store, folder)
+    good, bad = put_two_releases(settings, tmp_path)
     topics_in_memory.served["digits"] = in_service(bad, 2)
     ann = logged_in(plane)
     tell(topics_in_memory, EventKind.MODELS_CHANGED, good[:12], "catalogue 1 serves")
@@ -56,11 +61,7 @@ def test_a_release_that_a_worker_refuses_is_not_said_to_serve(
 def test_a_model_that_is_worse_is_shown_with_its_command_until_it_is_withdrawn(
     plane: Plane, settings: ControlSettings, topics_in_memory: MemoryTopics, tmp_path: Path
 ) -> None:
-    folder = write_ladder(tmp_path / "ladders", DIGITS, "a", "b")
-    store = ModelStore(str(settings.store))
-    good = put_release(store, folder)
-    write_model(folder, DIGITS, "a", "worse a")
-    worse = put_release(store, folder)
+    good, worse = put_two_releases(settings, tmp_path)
     topics_in_memory.served["digits"] = in_service(worse, 2)
     version = {f.place: f.sha256[:12] for f in plane.models.release("digits", worse).release.files}
     text = f"labels contradict the card of model a, version {version['a/model.onnx']}: {RETIRE}"

@@ -16,6 +16,18 @@ from tests.support.edge.ladders import DIGITS, write_model
 from tests.support.edge.stores import in_service
 
 
+class Short:
+    """A trial that lacks memory at first, for one model or for all."""
+
+    def __init__(self, only: bytes | None = None) -> None:
+        self.is_short = True
+        self._only = only
+
+    def __call__(self, path: Path, content: bytes, *_: Any) -> None:
+        if self.is_short and self._only in (None, content):
+            raise NotTriedError(f"{path}: no room")
+
+
 @pytest.fixture
 def fleet(tmp_path: Path) -> Fleet:
     return Fleet(tmp_path)
@@ -118,12 +130,7 @@ def test_what_served_last_helps_nobody_where_it_was_changed(fleet: Fleet) -> Non
 def test_a_release_that_lacked_memory_serves_once_it_was_tried(fleet: Fleet) -> None:
     fleet.publish()
     fleet.begin()
-    is_short = True
-
-    def trial(path: Path, *_: Any) -> None:
-        if is_short:
-            raise NotTriedError(f"{path}: no room")
-
+    trial = Short()
     fleet.reload = fleet.make_reload(trial)
     watching = ModelWatching(fleet.models, ["digits"], clock=lambda: fleet.now_s)
     for name in ("a", "b"):
@@ -138,7 +145,7 @@ def test_a_release_that_lacked_memory_serves_once_it_was_tried(fleet: Fleet) -> 
         if fleet.events:
             tried_at_s.append(second)
     assert tried_at_s == [60, 180, 420, 900, 1860]
-    is_short = False
+    trial.is_short = False
     fleet.now_s = 3780.0
     fleet.events.clear()
     watching.look_again(fleet.reload)
@@ -180,12 +187,7 @@ def test_a_model_that_lacked_memory_joins_the_others_or_is_refused_for_good(
 
 
 def test_what_is_refused_stays_known_where_what_serves_becomes_more(fleet: Fleet) -> None:
-    is_short = True
-
-    def trial(path: Path, content: bytes, *_: Any) -> None:
-        if is_short and content == b"model c":
-            raise NotTriedError(f"{path}: no room")
-
+    trial = Short(b"model c")
     fleet.publish()
     fleet.begin()
     fleet.reload = fleet.make_reload(trial)
@@ -197,7 +199,7 @@ def test_what_is_refused_stays_known_where_what_serves_becomes_more(fleet: Fleet
         write_model(fleet.folder, DIGITS, name, f"bad {name}")
     bad = fleet.publish()
     assert fleet.look() == [EventKind.MODELS_REFUSED]
-    is_short = False
+    trial.is_short = False
     fleet.events.clear()
     fleet.reload.again("digits")
     assert fleet.shown.models.keys() == {"a", "b", "c"}
@@ -217,12 +219,7 @@ def test_what_is_refused_stays_known_where_what_serves_becomes_more(fleet: Fleet
 def test_one_that_lacked_memory_is_left_where_another_is_asked_for(fleet: Fleet) -> None:
     good = fleet.publish()
     fleet.begin()
-    is_short = True
-
-    def trial(path: Path, *_: Any) -> None:
-        if is_short:
-            raise NotTriedError(f"{path}: no room")
-
+    trial = Short()
     fleet.reload = fleet.make_reload(trial)
     for name in ("a", "b"):
         write_model(fleet.folder, DIGITS, name, f"another {name}")
@@ -231,7 +228,7 @@ def test_one_that_lacked_memory_is_left_where_another_is_asked_for(fleet: Fleet)
     assert fleet.reload.may_find_more("digits")
     fleet.topic.served = {"digits": in_service("f" * 64)}  # the store does not have it
     assert fleet.look() == [EventKind.MODELS_REFUSED]
-    is_short = False
+    trial.is_short = False
     fleet.reload.again("digits")
     assert not fleet.reload.may_find_more("digits")
     assert fleet.cache.last("digits") == fleet.place / "releases" / good
