@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
@@ -74,7 +75,7 @@ def _explained(name: str, missing: ModuleNotFoundError) -> Exception:
 def _name_topics(ctx: click.Context, option: click.Parameter, path: str | None) -> None:
     """Put the names in force before a command is loaded, here and in processes that it starts."""
     if path:
-        os.environ[TOPICS_VARIABLE] = path
+        os.environ[TOPICS_VARIABLE] = str(Path(path).resolve())  # they may run in another folder
         importlib.import_module("ounce_schemas.topics").topic_names()
 
 

@@ -113,7 +113,8 @@ def test_the_commands_option_counts_in_processes_that_it_starts(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(TOPICS_VARIABLE, "elsewhere")
-    root.main(["--topics", str(own), "contracts", "--help"], standalone_mode=False)
+    monkeypatch.chdir(own.parent)
+    root.main(["--topics", own.name, "contracts", "--help"], standalone_mode=False)
     assert os.environ[TOPICS_VARIABLE] == str(own)
     assert requests_topic("digits") == "sensors.images"
 
