@@ -72,6 +72,7 @@ def test_answers_are_nearly_those_of_the_original(make: Any, form: Form) -> None
 def test_a_network_that_reads_texts_takes_them_as_bytes_also_to_find_ranges(form: Form) -> None:
     tensor = TensorSpec(name="message", datatype="BYTES", shape=(1,), text_bytes=48)
     task = DIGITS.model_copy(update={"inputs": (tensor,)})
+    torch.manual_seed(0)
     network = ByteModel(ByteCNN(3, Beside(48, 0)).eval(), task, None, 48)
     texts = np.array([["the pump leaks"], ["no power"], [""], ["café"]] * 16, object)
     model = convert(network.to_onnx(), form, {"message": texts})
